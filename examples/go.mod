@@ -1,0 +1,3 @@
+module github.com/backend-platform/sdk/examples
+
+go 1.26.0

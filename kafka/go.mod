@@ -1,0 +1,19 @@
+module github.com/backend-platform/sdk/kafka
+
+go 1.26.0
+
+require (
+	github.com/backend-platform/sdk/errors v0.1.0
+	github.com/backend-platform/sdk/internal v0.1.0
+	github.com/backend-platform/sdk/resilience v0.1.0
+	github.com/google/go-cmp v0.7.0
+	github.com/twmb/franz-go v1.22.2
+	github.com/twmb/franz-go/pkg/kadm v1.19.0
+	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
+	github.com/twmb/franz-go/pkg/kmsg v1.15.0
+	go.opentelemetry.io/otel v1.47.0
+	go.opentelemetry.io/otel/metric v1.47.0
+	go.opentelemetry.io/otel/sdk v1.47.0
+	go.opentelemetry.io/otel/sdk/metric v1.47.0
+	go.opentelemetry.io/otel/trace v1.47.0
+)

@@ -1,0 +1,11 @@
+module github.com/backend-platform/sdk/logging
+
+go 1.26.0
+
+require (
+	github.com/backend-platform/sdk/errors v0.1.0
+	github.com/backend-platform/sdk/internal v0.1.0
+	github.com/google/go-cmp v0.7.0
+	go.opentelemetry.io/otel/trace v1.47.0
+	go.uber.org/zap v1.28.0
+)
