@@ -3,7 +3,7 @@
 // side of hiding.
 package redact
 
-import "strings"
+import "bytes"
 
 // Placeholder stands where a secret was. It is the word that OpenTelemetry's conventions prescribe for
 // url.full.
@@ -15,12 +15,11 @@ const Placeholder = "REDACTED"
 // (token_count, max_tokens).
 func Key(name string) bool {
 	var room [64]byte
-	words := split(name, room[:0])
-	previous := ""
-	for rest := words; rest != ""; {
-		word, after, _ := strings.Cut(rest, " ")
-		next, _, _ := strings.Cut(after, " ")
-		if secretWord(word, next) || word == "key" && keyOf(previous) || word == "id" && previous == "session" {
+	var previous []byte
+	for rest := split(name, room[:0]); len(rest) > 0; {
+		word, after, _ := bytes.Cut(rest, space)
+		next, _, _ := bytes.Cut(after, space)
+		if secretWord(word, next) || string(word) == "key" && keyOf(previous) || string(word) == "id" && string(previous) == "session" {
 			return true
 		}
 		previous, rest = word, after
@@ -28,23 +27,25 @@ func Key(name string) bool {
 	return false
 }
 
-// split returns the lower-case words of a name, with a space between them.
-func split(name string, b []byte) string {
+var space = []byte(" ")
+
+// split appends the lower-case words of a name to b, with a space between them.
+func split(name string, b []byte) []byte {
 	for i := 0; i < len(name); i++ {
 		c := name[i]
 		switch {
 		case c >= 'A' && c <= 'Z':
 			if startsWord(name, i) {
-				b = space(b)
+				b = separate(b)
 			}
 			b = append(b, c+'a'-'A')
 		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c >= 0x80:
 			b = append(b, c)
 		default:
-			b = space(b)
+			b = separate(b)
 		}
 	}
-	return string(b)
+	return b
 }
 
 // startsWord reports whether the capital at i starts a word: fooBar, HTTPServer.
@@ -56,29 +57,36 @@ func startsWord(name string, i int) bool {
 	return lower(i-1) || upper && lower(i+1)
 }
 
-func space(b []byte) []byte {
+func separate(b []byte) []byte {
 	if len(b) == 0 || b[len(b)-1] == ' ' {
 		return b
 	}
 	return append(b, ' ')
 }
 
-func secretWord(word, next string) bool {
-	switch word {
+func secretWord(word, next []byte) bool {
+	switch string(word) {
 	case "pwd", "pass", "cookies", "secrets", "credential", "credentials", "jwt", "passcode", "otp", "cvv", "cvc", "ssn", "sig", "signature":
 		return true
 	}
-	for _, ending := range [...]string{"password", "passwd", "passphrase", "secret", "token", "authorization", "cookie", "apikey", "accesskey", "privatekey", "secretkey", "sessionid", "accesskeyid"} {
-		if strings.HasSuffix(word, ending) {
+	for _, ending := range endings {
+		if bytes.HasSuffix(word, ending) {
 			return !describes(next)
 		}
 	}
 	return false
 }
 
+// endings find clientsecret and accesstoken, which are written without a separator.
+var endings = [...][]byte{
+	[]byte("password"), []byte("passwd"), []byte("passphrase"), []byte("secret"), []byte("token"),
+	[]byte("authorization"), []byte("cookie"), []byte("apikey"), []byte("accesskey"), []byte("privatekey"),
+	[]byte("secretkey"), []byte("sessionid"), []byte("accesskeyid"),
+}
+
 // describes knows the words that turn the name of a secret into the name of a property of it.
-func describes(word string) bool {
-	switch word {
+func describes(word []byte) bool {
+	switch string(word) {
 	case "count", "type", "length", "limit", "expiry", "expires", "expired", "expiration", "ttl", "age", "usage", "bucket", "endpoint", "policy", "name", "version", "url", "uri", "error", "valid", "present", "changed", "attempts":
 		return true
 	}
@@ -86,8 +94,8 @@ func describes(word string) bool {
 }
 
 // keyOf knows which keys are secret; a partition key or a primary key is none.
-func keyOf(word string) bool {
-	switch word {
+func keyOf(word []byte) bool {
+	switch string(word) {
 	case "api", "access", "private", "secret", "signing", "signature", "encryption", "auth", "master", "account", "shared":
 		return true
 	}

@@ -106,10 +106,19 @@ func quoted(s string, i int, quote byte) int {
 
 // token returns the end of a value without quotes.
 func token(s string, i int) int {
-	for i < len(s) && !strings.ContainsRune(" \t\r\n,;&\"'<>{}()[]\\", rune(s[i])) {
+	for i < len(s) && !delimiter[s[i]] {
 		i++
 	}
 	return i
+}
+
+var delimiter = set(" \t\r\n,;&\"'<>{}()[]\\")
+
+func set(bytes string) (in [256]bool) {
+	for i := range len(bytes) {
+		in[bytes[i]] = true
+	}
+	return in
 }
 
 func scheme(word string) bool {
@@ -119,7 +128,7 @@ func scheme(word string) bool {
 // userinfo finds what stands between the user's colon and the last @ of an authority.
 func userinfo(s string, i int) (from, to int) {
 	end := i
-	for end < len(s) && !strings.ContainsRune("/?# \t\r\n\"'<>", rune(s[end])) {
+	for end < len(s) && !authorityEnd[s[end]] {
 		end++
 	}
 	at := strings.LastIndexByte(s[i:end], '@')
@@ -132,6 +141,8 @@ func userinfo(s string, i int) (from, to int) {
 	}
 	return i + colon + 1, i + at
 }
+
+var authorityEnd = set("/?# \t\r\n\"'<>")
 
 // jwt finds three parts of base64url with dots between, of which the first is an encoded JSON object.
 func jwt(s string, i int) (from, to int) {
@@ -160,8 +171,8 @@ func credentials(s string, i int) (from, to int) {
 	if i > 0 && base64url(s[i-1]) {
 		return 0, 0
 	}
-	word := token(s, i)
-	if !scheme(s[i:min(word, i+6)]) || word >= len(s) || s[word] != ' ' {
+	word := i + strings.IndexByte(s[i:min(len(s), i+len("bearer "))], ' ')
+	if word < i || !scheme(s[i:word]) {
 		return 0, 0
 	}
 	from = word + 1
