@@ -1,0 +1,142 @@
+package resilience
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+)
+
+// BudgetConfig configures a [Budget]. The numbers are Finagle's idea
+// (https://twitter.github.io/finagle/guide/Clients.html#retries) with a smaller share: retries help
+// against rare faults, and do harm when most calls fail.
+type BudgetConfig struct {
+	// Ratio is the share of calls that may be retried. Zero: 0.1. Negative: no budget, every retry is
+	// granted.
+	Ratio float64
+	// MinPerSecond is how many retries a second, averaged over Window, are granted however few calls
+	// there are. Zero: 1. Negative: none.
+	MinPerSecond float64
+	// Window is how far back calls and retries count. Zero: 10 s. Not negative.
+	Window time.Duration
+}
+
+// budgetBuckets is how finely a window rolls: what is counted leaves it in steps of a tenth.
+const budgetBuckets = 10
+
+// A Budget bounds the extra load that retries, and whatever else repeats a call, put on a destination:
+// over any window they are at most Ratio of the calls, or MinPerSecond if that is more. All that calls
+// one destination shares one budget. It is safe for concurrent use.
+type Budget struct {
+	name  string
+	cfg   BudgetConfig
+	epoch time.Time
+
+	mu      sync.Mutex
+	tick    int64 // the bucket that is current, counted from epoch
+	buckets [budgetBuckets]tally
+	sum     tally
+}
+
+type tally struct{ requests, retries int64 }
+
+// NewBudget returns a budget for the destination called name. The error joins every fault of cfg.
+func NewBudget(name string, cfg BudgetConfig) (*Budget, error) {
+	cfg, err := cfg.resolve()
+	if err != nil {
+		return nil, fmt.Errorf("configure retry budget %q: %w", name, err)
+	}
+	return newBudget(name, cfg), nil
+}
+
+func newBudget(name string, cfg BudgetConfig) *Budget {
+	return &Budget{name: name, cfg: cfg, epoch: time.Now()}
+}
+
+// resolve returns c with its defaults, and every fault of c.
+func (c BudgetConfig) resolve() (BudgetConfig, error) {
+	var faults []error
+	if c.Ratio > 1 || math.IsNaN(c.Ratio) {
+		faults = append(faults, fmt.Errorf("Ratio: %v is not a share from 0 to 1", c.Ratio))
+	}
+	if math.IsNaN(c.MinPerSecond) || math.IsInf(c.MinPerSecond, 0) {
+		faults = append(faults, fmt.Errorf("MinPerSecond: %v is not a number", c.MinPerSecond))
+	}
+	if c.Window < 0 || c.Window > 0 && c.Window < budgetBuckets {
+		faults = append(faults, fmt.Errorf("Window: %v is no length of time to count over", c.Window))
+	}
+	c.Ratio = orDefault(c.Ratio, 0.1)
+	c.MinPerSecond = orDefault(c.MinPerSecond, 1)
+	c.Window = orDefault(c.Window, 10*time.Second)
+	return c, errors.Join(faults...)
+}
+
+// Request counts a call, of which the budget earns. [Planner.Next] calls it once for each call.
+func (b *Budget) Request() {
+	if b.cfg.Ratio < 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.roll()
+	b.buckets[b.tick%budgetBuckets].requests++
+	b.sum.requests++
+}
+
+// Withdraw takes one retry from the budget and reports whether there was one. If not, the call ends
+// with what it has.
+func (b *Budget) Withdraw() bool {
+	if b.cfg.Ratio < 0 {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.roll()
+	if b.left() < 1 {
+		return false
+	}
+	b.buckets[b.tick%budgetBuckets].retries++
+	b.sum.retries++
+	return true
+}
+
+// Left returns how many retries the budget would grant now.
+func (b *Budget) Left() int {
+	if b.cfg.Ratio < 0 {
+		return math.MaxInt
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.roll()
+	return b.left()
+}
+
+func (b *Budget) left() int {
+	earned := max(b.cfg.Ratio*float64(b.sum.requests), b.cfg.MinPerSecond*b.cfg.Window.Seconds())
+	const rounding = 1e-9 // 0.29 * 100 is 28.999999999999996
+	return int(max(earned+rounding-float64(b.sum.retries), 0))
+}
+
+// roll forgets the buckets that the window has left behind.
+func (b *Budget) roll() {
+	tick := int64(time.Since(b.epoch) / (b.cfg.Window / budgetBuckets))
+	for range min(tick-b.tick, budgetBuckets) {
+		b.tick++
+		old := &b.buckets[b.tick%budgetBuckets]
+		b.sum.requests -= old.requests
+		b.sum.retries -= old.retries
+		*old = tally{}
+	}
+	b.tick = tick
+}
+
+// orDefault returns v, or def where v is zero.
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}

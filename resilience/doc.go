@@ -1,0 +1,2 @@
+// Package resilience makes calls that are safe when things break.
+package resilience

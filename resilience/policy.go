@@ -1,0 +1,60 @@
+package resilience
+
+import "context"
+
+// A Policy runs an operation and decides how often, when and for how long. What this package makes
+// ([Retry], [Breaker], [Timeout], [Bulkhead], [Pipeline], [Chain]) are policies, and so is any type
+// with this method.
+//
+// Do calls op with ctx or with a context derived from it, on the calling goroutine, and returns what
+// op returned or why op was not called. An implementation is safe for concurrent use.
+type Policy interface {
+	Do(ctx context.Context, op func(context.Context) error) error
+}
+
+// A PolicyFunc is a function that is a [Policy].
+type PolicyFunc func(ctx context.Context, op func(context.Context) error) error
+
+// Do calls f.
+func (f PolicyFunc) Do(ctx context.Context, op func(context.Context) error) error {
+	return f(ctx, op)
+}
+
+// Chain returns the policy that applies policies one inside the other, outermost first. The order
+// matters: Chain(retry, breaker) asks the breaker before each attempt, Chain(breaker, retry) counts
+// all attempts of a call as one. [Standard] has the order that most calls want. A nil policy is left
+// out, and a chain of none calls the operation and nothing else.
+func Chain(policies ...Policy) Policy {
+	links := make(chain, 0, len(policies))
+	for _, p := range policies {
+		if p != nil {
+			links = append(links, p)
+		}
+	}
+	return links
+}
+
+type chain []Policy
+
+func (c chain) Do(ctx context.Context, op func(context.Context) error) error {
+	if len(c) == 0 {
+		return op(ctx)
+	}
+	return c[0].Do(ctx, func(ctx context.Context) error { return c[1:].Do(ctx, op) })
+}
+
+// Call runs op under p and returns the value of the attempt that succeeded. With an error it returns
+// the zero T: what a failed attempt returned beside its error is dropped.
+func Call[T any](ctx context.Context, p Policy, op func(context.Context) (T, error)) (T, error) {
+	var value T
+	err := p.Do(ctx, func(ctx context.Context) error {
+		var err error
+		value, err = op(ctx)
+		return err
+	})
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return value, nil
+}

@@ -1,0 +1,54 @@
+package resilience
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+)
+
+// ErrCircuitOpen is what errors.Is finds in the error of a call that a [Breaker] refused. The error
+// itself is an [*OpenError].
+var ErrCircuitOpen = errors.New("circuit breaker is open")
+
+// ErrBulkheadFull is what errors.Is finds in the error of a call that a [Bulkhead] refused. The error
+// itself is a [*FullError].
+var ErrBulkheadFull = errors.New("bulkhead is full")
+
+// halfOpenRetryAfter is how long a call is told to wait that found every probe taken: a probe that
+// succeeds takes less, and one that hangs must not make anybody wait for it.
+const halfOpenRetryAfter = time.Second
+
+// An OpenError is the error of a call that a [Breaker] refused. Its code is unavailable; errors.Is
+// finds [ErrCircuitOpen] in it. It is shared by the calls of one open period, and immutable.
+type OpenError struct {
+	breaker string
+	state   State
+	until   time.Time // of the next probe
+}
+
+// Error names the breaker, and its state.
+func (e *OpenError) Error() string {
+	if e.state == HalfOpen {
+		return fmt.Sprintf("circuit breaker %q is half-open, and all its probes are taken", e.breaker)
+	}
+	return fmt.Sprintf("circuit breaker %q is open", e.breaker)
+}
+
+// Breaker returns the name of the breaker.
+func (e *OpenError) Breaker() string { return e.breaker }
+
+// State returns [Open], or [HalfOpen] if every probe was taken.
+func (e *OpenError) State() State { return e.state }
+
+// Code returns unavailable.
+func (e *OpenError) Code() errors.Code { return errors.Unavailable }
+
+// RetryAfter returns how long it is, from the moment it is called, until the breaker lets a probe out;
+// 0 if it does now.
+func (e *OpenError) RetryAfter() time.Duration { return max(time.Until(e.until), 0) }
+
+// Is reports whether target is [ErrCircuitOpen] or the code unavailable.
+func (e *OpenError) Is(target error) bool {
+	return target == ErrCircuitOpen || target == error(errors.Unavailable)
+}
