@@ -168,11 +168,12 @@ func (b *Broker) partitions(topic string) ([]Partition, error) {
 	return parts, err
 }
 
-// poll asks until the answer is yes, at growing intervals: soon enough for a
-// test of milliseconds, and seldom enough for hours in a bubble.
+// poll asks until the answer is yes. The longer it has waited, the longer it
+// waits: a test of milliseconds learns it within one, hours in a bubble do not
+// ask a hundred thousand times.
 func (b *Broker) poll(ctx context.Context, done func() (bool, error)) error {
-	const first, last = time.Millisecond, 50 * time.Millisecond
-	for wait := first; ; wait = min(2*wait, last) {
+	start := time.Now()
+	for {
 		if ok, err := done(); ok || err != nil {
 			return err
 		}
@@ -181,7 +182,7 @@ func (b *Broker) poll(ctx context.Context, done func() (bool, error)) error {
 			return context.Cause(ctx)
 		case <-b.closed:
 			return errClosed
-		case <-time.After(wait):
+		case <-time.After(min(max(time.Since(start)/50, time.Millisecond), time.Second)):
 		}
 	}
 }
