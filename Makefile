@@ -1,11 +1,132 @@
 # One makefile for the whole repository; `make` prints the targets.
+#
+# What a machine needs: Go 1.26 or newer, make, and a C compiler for the race detector. All else comes with go.mod files
+# and is fetched and built on first use.
 
-MODPROXY = GOWORK=off go -C tools run ./cmd/modproxy
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
 
-.PHONY: tidy
-tidy: ## complete go.mod and go.sum of every module (MODULE=kafka: of one) and go.work's replaces
-	@$(MODPROXY) tidy $(ARGS) $(MODULE)
+# The modules of the workspace, as folders, and those that have Go files outside of it.
+MODULES   := $(shell awk '$$1 ~ "^[.]/" { print substr($$1, 3) }' go.work)
+OUTSIDE   := tools $(patsubst %/go.mod,%,$(wildcard benchmarks/go.mod))
+
+# MODULE=kafka restricts a target to one module. `work` means every module of the workspace to the go command.
+MODULE    ?=
+PACKAGES  := $(if $(MODULE),./$(MODULE)/...,work)
+TEST      := go test -race -shuffle=on
+TOOLS     := GOWORK=off go -C tools
+# The benchmarks have a go.work of their own, the tools none.
+GOWORK_OF  = $(if $(wildcard $(1)/go.work),GOWORK=$(CURDIR)/$(1)/go.work,GOWORK=off)
+REPOCHECK := $(TOOLS) test -count=1 ./repocheck -run '^TestRepository$$' -repository '$(CURDIR)'
+
+.PHONY: help
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST)) | \
+		if [ -t 1 ]; then cat; else sed 's/\x1b\[[0-9]*m//g'; fi
+
+##
+.PHONY: demo
+demo: need-go ## run the shop: three services and Kafka in one process (ARGS=-serve leaves it running)
+	go run ./examples/shop $(ARGS)
+
+.PHONY: test
+test: need-go need-gcc ## test every module with the race detector, shuffled (MODULE=kafka: one)
+	CGO_ENABLED=1 $(TEST) $(PACKAGES)
+ifeq ($(MODULE),)
+	@$(foreach dir,$(OUTSIDE),echo 'cd $(dir) && $(TEST) ./...' && cd $(CURDIR)/$(dir) && $(call GOWORK_OF,$(dir)) CGO_ENABLED=1 $(TEST) ./... &&) true
+endif
 
 .PHONY: test-standalone
-test-standalone: ## build, vet and test each module (MODULE=kafka: one) without the workspace, siblings at HEAD
-	@$(MODPROXY) test $(MODULE)
+test-standalone: need-go ## build, vet and test each module (MODULE=kafka: one) without the workspace, siblings at HEAD
+	@$(TOOLS) run ./cmd/modproxy test $(MODULE)
+
+##
+.PHONY: lint
+lint: need-go lint-format lint-vet lint-fix lint-golangci lint-tidy lint-repository ## everything a machine can criticise (MODULE=kafka: one)
+
+.PHONY: lint-format
+lint-format:
+	@echo gofmt -l
+	@files=$$(gofmt -l $(or $(MODULE),$(MODULES) $(OUTSIDE))); [ -z "$$files" ] || { printf 'not formatted (gofmt -w):\n%s\n' "$$files"; exit 1; }
+
+.PHONY: lint-vet
+lint-vet:
+	@$(foreach os,linux windows darwin,echo 'GOOS=$(os) go vet $(PACKAGES)' && GOOS=$(os) CGO_ENABLED=0 go vet $(PACKAGES) &&) true
+ifeq ($(MODULE),)
+	@$(foreach dir,$(OUTSIDE),echo 'cd $(dir) && go vet ./...' && $(call GOWORK_OF,$(dir)) go -C $(dir) vet ./... &&) true
+endif
+
+.PHONY: lint-fix
+lint-fix:
+	@echo go fix -diff $(PACKAGES)
+	@go fix -diff $(PACKAGES) || { echo 'the code is older than the language: go fix $(PACKAGES)'; exit 1; }
+ifeq ($(MODULE),)
+	@$(foreach dir,$(OUTSIDE),$(call GOWORK_OF,$(dir)) go -C $(dir) fix -diff ./... &&) true
+endif
+
+# The go command builds the pinned linter once (two minutes) and keeps it in its build cache.
+.PHONY: lint-golangci
+lint-golangci:
+	@echo golangci-lint run
+	@linter=$$(GOWORK=off go -C tools/lint tool -n golangci-lint) && \
+		$$linter run $(if $(MODULE),./$(MODULE)/...,$(MODULES:%=./%/...)) && \
+		$(if $(MODULE),,$(foreach dir,$(OUTSIDE),(cd $(dir) && $(call GOWORK_OF,$(dir)) $$linter run ./...) &&)) true
+
+.PHONY: lint-tidy
+lint-tidy:
+	@echo go mod tidy -diff
+	@$(TOOLS) run ./cmd/modproxy tidy -check $(MODULE)
+	@$(TOOLS) mod tidy -diff
+
+.PHONY: lint-repository
+lint-repository:
+	@echo 'repository checks'
+	@$(REPOCHECK) -module '$(MODULE)'
+
+##
+.PHONY: tidy
+tidy: need-go ## complete go.mod and go.sum of every module (MODULE=kafka: of one) and go.work's replaces
+	@$(TOOLS) run ./cmd/modproxy tidy $(ARGS) $(MODULE)
+ifeq ($(MODULE),)
+	@$(TOOLS) mod tidy
+endif
+
+.PHONY: readme
+readme: need-go ## refresh the blocks of Go in all Markdown files from their sources
+	@$(REPOCHECK)/Markdown -update readme
+
+.PHONY: budget
+budget: need-go ## rewrite the lists of what each module may link
+	@$(REPOCHECK)/Budget -update budget -module '$(MODULE)'
+
+##
+.PHONY: bench-quick
+bench-quick: need-go ## this SDK beside its peers, a short run: ratios and allocations
+	@cd benchmarks && $(call GOWORK_OF,benchmarks) go run . -quick $(ARGS)
+
+FUZZTIME ?= 10s
+.PHONY: fuzz
+fuzz: need-go ## run each fuzz test for FUZZTIME=10s (MODULE=errors: of one module)
+	@for dir in $$(go list -f '{{.Dir}}' $(PACKAGES)); do \
+		for name in $$(cd "$$dir" && sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' *_test.go 2>/dev/null); do \
+			echo "$$dir $$name"; go test -C "$$dir" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) .; \
+		done; \
+	done
+
+.PHONY: cover
+cover: need-go ## test coverage of each package; coverage/index.html shows the lines
+	@mkdir -p coverage
+	@go test -coverprofile=coverage/profile.txt $(PACKAGES)
+	@go tool cover -html=coverage/profile.txt -o coverage/index.html
+	@go tool cover -func=coverage/profile.txt | tail -n 1
+
+.PHONY: need-go
+need-go:
+	@command -v go >/dev/null || { echo 'make: Go is missing: install Go 1.26 or newer from https://go.dev/dl/' >&2; exit 1; }
+
+# The race detector is linked by cgo. Without a compiler the go command only says that -race requires cgo.
+.PHONY: need-gcc
+need-gcc: need-go
+	@cc=$$(go env CC); command -v "$${cc%% *}" >/dev/null || { \
+		echo "make: the race detector needs a C compiler, and there is no $$cc: apt-get install gcc libc6-dev (or set CC)" >&2; exit 1; }

@@ -19,7 +19,7 @@ func (ws *Workspace) writeReplaces(opts TidyOptions) error {
 			}
 			return err
 		}
-		after, err := ws.replaces(name, before)
+		after, err := ws.Replaces(name, before)
 		if err != nil {
 			return err
 		}
@@ -30,8 +30,9 @@ func (ws *Workspace) writeReplaces(opts TidyOptions) error {
 	return nil
 }
 
-// replaces returns the go.work with its replaces of siblings set to what the go.mod files mention.
-func (ws *Workspace) replaces(name string, data []byte) ([]byte, error) {
+// Replaces returns the go.work file, whose absolute name and content are given, with its replaces of siblings set to
+// what the go.mod files mention.
+func (ws *Workspace) Replaces(name string, data []byte) ([]byte, error) {
 	work, err := modfile.ParseWork(name, data, nil)
 	if err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 
 // TestOptions say what [Workspace.TestStandalone] does. The zero value tests every module.
 type TestOptions struct {
-	// Only names the modules (folders) to test; empty means all.
+	// Only names the modules (folders) to test; empty means all but the Extra ones.
 	Only []string
 	// Log gets a line for each step, and the output of a failed one. Nil: they are dropped.
 	Log io.Writer
@@ -23,10 +23,8 @@ func (ws *Workspace) TestStandalone(ctx context.Context, opts TestOptions) error
 	if opts.Log == nil {
 		opts.Log = io.Discard
 	}
-	for _, name := range opts.Only {
-		if ws.Module(name) == nil {
-			return fmt.Errorf("no module %q in the workspace", name)
-		}
+	if err := ws.known(opts.Only); err != nil {
+		return err
 	}
 	stage, err := NewStage(ctx, ws)
 	if err != nil {
@@ -37,7 +35,7 @@ func (ws *Workspace) TestStandalone(ctx context.Context, opts TestOptions) error
 		if err := errors.Join(stage.Copy(m), stage.Publish(m)); err != nil {
 			return errors.Join(err, stage.Close())
 		}
-		if len(opts.Only) > 0 && !slices.ContainsFunc(opts.Only, func(name string) bool { return ws.Module(name) == m }) {
+		if !ws.chosen(m, opts.Only) || m.Extra && len(opts.Only) == 0 {
 			continue
 		}
 		if err := testModule(ctx, stage, m, opts.Log); err != nil {

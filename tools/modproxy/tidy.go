@@ -35,10 +35,8 @@ func (ws *Workspace) Tidy(ctx context.Context, opts TidyOptions) error {
 	if opts.Log == nil {
 		opts.Log = io.Discard
 	}
-	for _, name := range opts.Only {
-		if ws.Module(name) == nil {
-			return fmt.Errorf("no module %q in the workspace", name)
-		}
+	if err := ws.known(opts.Only); err != nil {
+		return err
 	}
 	stage, err := NewStage(ctx, ws)
 	if err != nil {
@@ -59,12 +57,27 @@ func (ws *Workspace) Tidy(ctx context.Context, opts TidyOptions) error {
 	return errors.Join(errors.Join(faults...), stage.Close())
 }
 
+// known reports names that no module has.
+func (ws *Workspace) known(names []string) error {
+	for _, name := range names {
+		if ws.Module(name) == nil {
+			return fmt.Errorf("no module %q in the workspace", name)
+		}
+	}
+	return nil
+}
+
+// chosen reports whether m is among names, of which none means all.
+func (ws *Workspace) chosen(m *Module, names []string) bool {
+	return len(names) == 0 || slices.ContainsFunc(names, func(name string) bool { return ws.Module(name) == m })
+}
+
 func (ws *Workspace) tidyModule(ctx context.Context, stage *Stage, m *Module, opts TidyOptions) error {
 	if err := stage.Copy(m); err != nil {
 		return err
 	}
 	var fault error
-	if len(opts.Only) == 0 || slices.ContainsFunc(opts.Only, func(name string) bool { return ws.Module(name) == m }) {
+	if ws.chosen(m, opts.Only) {
 		fault = ws.tidyStaged(ctx, stage, m, opts)
 	}
 	// A module that cannot be tidied is published as it is, so that its dependents still can be.

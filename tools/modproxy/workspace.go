@@ -33,6 +33,9 @@ type Module struct {
 	// Uses are the paths of the siblings that the go.mod requires or a package imports, tests included. Sorted.
 	Uses []string
 
+	// Extra is set for a module outside the root's go.work: it is tidied with the others, and nothing else.
+	Extra bool
+
 	imports []string // siblings that a package imports
 	empty   bool     // there is no Go file yet
 }
@@ -73,23 +76,18 @@ func Load(root string) (*Workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, use := range work.Use {
-		names = append(names, filepath.ToSlash(filepath.Clean(use.Path)))
-	}
-	for _, name := range consumers {
-		if exists(filepath.Join(root, name, "go.mod")) && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
 	ws := &Workspace{Root: root, byPath: map[string]*Module{}}
-	for _, name := range names {
-		m, err := readModule(root, name)
-		if err != nil {
+	for _, use := range work.Use {
+		if err := ws.add(filepath.ToSlash(filepath.Clean(use.Path)), false); err != nil {
 			return nil, err
 		}
-		ws.byPath[m.Path] = m
-		ws.Modules = append(ws.Modules, m)
+	}
+	for _, name := range consumers {
+		if exists(filepath.Join(root, name, "go.mod")) && ws.Module(name) == nil {
+			if err := ws.add(name, true); err != nil {
+				return nil, err
+			}
+		}
 	}
 	for _, m := range ws.Modules {
 		if err := ws.findUses(m); err != nil {
@@ -97,6 +95,17 @@ func Load(root string) (*Workspace, error) {
 		}
 	}
 	return ws, ws.sort()
+}
+
+func (ws *Workspace) add(name string, extra bool) error {
+	m, err := ReadModule(ws.Root, name)
+	if err != nil {
+		return err
+	}
+	m.Extra = extra
+	ws.byPath[m.Path] = m
+	ws.Modules = append(ws.Modules, m)
+	return nil
 }
 
 // Module returns the module with this name (folder) or path, or nil.
@@ -144,7 +153,8 @@ func readWork(name string) (*modfile.WorkFile, error) {
 	return modfile.ParseWork(name, data, nil)
 }
 
-func readModule(root, name string) (*Module, error) {
+// ReadModule reads the go.mod in the folder name of root. It does not look at packages, so Uses stays empty.
+func ReadModule(root, name string) (*Module, error) {
 	m := &Module{Name: name, Dir: filepath.Join(root, filepath.FromSlash(name))}
 	goMod := filepath.Join(m.Dir, "go.mod")
 	data, err := os.ReadFile(goMod)
@@ -165,10 +175,7 @@ func readModule(root, name string) (*Module, error) {
 func (ws *Workspace) findUses(m *Module) error {
 	var imports []string
 	m.empty = true
-	err := walkModule(m.Dir, func(name string) error {
-		if filepath.Ext(name) != ".go" {
-			return nil
-		}
+	err := m.GoFiles(func(name string) error {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // moved away since the walk listed it
@@ -179,7 +186,7 @@ func (ws *Workspace) findUses(m *Module) error {
 		m.empty = false
 		for _, spec := range file.Imports {
 			path, _ := strconv.Unquote(spec.Path.Value)
-			if owner := ws.owner(path); owner != nil && owner != m {
+			if owner := ws.Owner(path); owner != nil && owner != m {
 				imports = append(imports, owner.Path)
 			}
 		}
@@ -200,8 +207,8 @@ func (ws *Workspace) findUses(m *Module) error {
 	return nil
 }
 
-// owner returns the module of the workspace that a package would be in, or nil.
-func (ws *Workspace) owner(pkg string) *Module {
+// Owner returns the module of the workspace that a package would be in, or nil.
+func (ws *Workspace) Owner(pkg string) *Module {
 	for path := pkg; path != "." && path != "/"; path = parent(path) {
 		if m := ws.byPath[path]; m != nil {
 			return m
@@ -251,10 +258,10 @@ func (ws *Workspace) sort() error {
 	return nil
 }
 
-// walkModule calls fn for each file of a module that the go command looks at for packages: not for nested modules,
-// nor for testdata, vendor, and folders that start with "." or "_".
-func walkModule(dir string, fn func(name string) error) error {
-	return filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+// GoFiles calls fn with the absolute name of each Go file that the go command looks at for packages, in lexical order:
+// not for nested modules, nor for testdata, vendor, and folders that start with "." or "_".
+func (m *Module) GoFiles(fn func(name string) error) error {
+	return filepath.WalkDir(m.Dir, func(name string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -262,13 +269,13 @@ func walkModule(dir string, fn func(name string) error) error {
 			return err
 		}
 		if !entry.IsDir() {
-			if entry.Type().IsRegular() {
+			if entry.Type().IsRegular() && filepath.Ext(name) == ".go" {
 				return fn(name)
 			}
 			return nil
 		}
 		base := entry.Name()
-		if name != dir && (base == "testdata" || base == "vendor" || base[0] == '.' || base[0] == '_' || exists(filepath.Join(name, "go.mod"))) {
+		if name != m.Dir && (base == "testdata" || base == "vendor" || base[0] == '.' || base[0] == '_' || exists(filepath.Join(name, "go.mod"))) {
 			return filepath.SkipDir
 		}
 		return nil
