@@ -1,0 +1,2 @@
+// Package tracing x
+package tracing

@@ -1,0 +1,114 @@
+package tracing
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/backend-platform/sdk/internal/redact"
+)
+
+// A LossError says what telemetry was lost, and why. [Providers.Shutdown] returns it.
+type LossError struct {
+	// Spans is the number of sampled spans that ended and that no exporter handed over: exports that
+	// failed, a full queue, and what was still waiting when the time was up. Two exporters count twice.
+	Spans int64
+
+	// MetricExports is the number of failed exports of metrics. Cumulative metrics, the default, make
+	// up for a failed export with the next one.
+	MetricExports int64
+
+	// Err joins the last failure of each exporter, and what stopped the shutdown.
+	Err error
+}
+
+// Error names the counts and the failures, without secrets that are known by their form, and clipped.
+func (e *LossError) Error() string {
+	var lost []string
+	if e.Spans > 0 {
+		lost = append(lost, plural(e.Spans, "span"))
+	}
+	if e.MetricExports > 0 {
+		lost = append(lost, plural(e.MetricExports, "export")+" of metrics")
+	}
+	text := "telemetry lost: " + strings.Join(lost, ", ")
+	if e.Err != nil {
+		text += ": " + errorText(e.Err)
+	}
+	return text
+}
+
+// Unwrap returns Err.
+func (e *LossError) Unwrap() error { return e.Err }
+
+func plural(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// errorText returns an error's text without secrets. A collector's answer is part of some texts, and
+// may be a page.
+func errorText(err error) string { return redact.Text(clip(err.Error(), 1024)) }
+
+// logEvery is how often the failures of one exporter are logged. A collector that is down fails an
+// export every few seconds; one line a minute says the same.
+const logEvery = time.Minute
+
+// A failureLog logs the failures of one exporter, at most one a minute, and that it works again.
+type failureLog struct {
+	logger *slog.Logger // nil: the default one, looked up each time
+	about  []slog.Attr
+
+	mu       sync.Mutex
+	last     time.Time // when a failure was logged
+	unlogged int       // failures since then
+	failing  bool
+	logged   bool // whether the current row of failures was logged
+}
+
+// failed takes note of a failure that cost a number of spans.
+func (l *failureLog) failed(err error, spans int) {
+	l.mu.Lock()
+	l.failing = true
+	if !l.last.IsZero() && time.Since(l.last) < logEvery {
+		l.unlogged++
+		l.mu.Unlock()
+		return
+	}
+	unlogged := l.unlogged
+	l.last, l.unlogged, l.logged = time.Now(), 0, true
+	l.mu.Unlock() // before the logger, which is the service's code
+
+	attrs := append([]slog.Attr{slog.String("error", errorText(err))}, l.about...)
+	if spans > 0 {
+		attrs = append(attrs, slog.Int("lost_spans", spans))
+	}
+	if unlogged > 0 {
+		attrs = append(attrs, slog.Int("failures_not_logged", unlogged))
+	}
+	l.log(slog.LevelWarn, "telemetry export failed", attrs)
+}
+
+// succeeded ends a row of failures.
+func (l *failureLog) succeeded() {
+	l.mu.Lock()
+	recovered := l.failing && l.logged
+	l.failing, l.logged = false, false
+	l.mu.Unlock()
+	if recovered {
+		l.log(slog.LevelInfo, "telemetry export works again", l.about)
+	}
+}
+
+func (l *failureLog) log(level slog.Level, message string, attrs []slog.Attr) {
+	logger := l.logger
+	if logger == nil {
+		logger = slog.Default()
+	}
+	logger.LogAttrs(context.Background(), level, message, attrs...)
+}
