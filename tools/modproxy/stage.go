@@ -56,6 +56,9 @@ type Stage struct {
 
 // NewStage makes an empty stage in a new temporary folder. The go command must be on the PATH.
 func NewStage(ctx context.Context, ws *Workspace) (*Stage, error) {
+	if ws.Circle != nil {
+		return nil, ws.Circle
+	}
 	dir, err := os.MkdirTemp("", "modproxy-")
 	if err != nil {
 		return nil, err

@@ -46,6 +46,9 @@ type Workspace struct {
 	Root string
 	// Modules are in topological order: a module comes after everything that it uses.
 	Modules []*Module
+	// Circle is the error of modules that use each other, in which case the order is by name and nothing can be
+	// staged. It does not keep Load from working, so that the import that is to blame can be found.
+	Circle error
 
 	byPath map[string]*Module
 }
@@ -94,7 +97,8 @@ func Load(root string) (*Workspace, error) {
 			return nil, err
 		}
 	}
-	return ws, ws.sort()
+	ws.Circle = ws.sort()
+	return ws, nil
 }
 
 func (ws *Workspace) add(name string, extra bool) error {
