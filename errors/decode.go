@@ -3,7 +3,9 @@ package errors
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -109,6 +111,7 @@ func (e *Error) read(m members) {
 	e.message = m.text("detail", maxMessage)
 	if e.message == "" {
 		e.message = m.text("message", maxMessage) // Connect's
+		delete(m, "message")
 	}
 	d := e.more
 	d.kind, d.title = m.text("type", maxMessage), m.text("title", maxMessage)
@@ -199,7 +202,7 @@ func (m members) violations() []Violation {
 func (m members) metadata() map[string]string {
 	pairs := m.object("metadata")
 	metadata := make(map[string]string, min(len(pairs), maxMetadata))
-	for key := range pairs {
+	for _, key := range slices.Sorted(maps.Keys(pairs)) {
 		if len(metadata) < maxMetadata && len(key) <= maxName && !isNull(pairs[key]) {
 			metadata[key] = pairs.text(key, maxMessage)
 		}
@@ -212,14 +215,14 @@ func (m members) metadata() map[string]string {
 
 func (m members) unknown() map[string][]byte {
 	var unknown map[string][]byte
-	for name, raw := range m {
-		if known[name] || name == "message" || len(name) > maxName || len(unknown) >= maxMetadata {
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		if known[name] || len(name) > maxName || len(unknown) >= maxMetadata {
 			continue
 		}
 		if unknown == nil {
 			unknown = make(map[string][]byte)
 		}
-		unknown[name] = bytes.Clone(raw)
+		unknown[name] = bytes.Clone(m[name])
 	}
 	return unknown
 }

@@ -1,0 +1,304 @@
+package errors_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/backend-platform/sdk/errors"
+)
+
+func TestProblemCarriesEveryPublicMember(t *testing.T) {
+	err := ErrOutOfStock.New("Only 3 left.").
+		WithStatus(422).
+		WithRetryable(true).
+		WithRetryAfter(1500*time.Millisecond+1).
+		WithViolation("#/items/0/qty", "must be at most 3", "MAX").
+		WithMetadata("sku", "17")
+	problem := errors.NewProblem(errors.MarkExhausted(err))
+	problem.TraceID = "4bf92f3577b34da6a3ce929d0e0e4736"
+	want := `{"type":"https://errors.example.com/orders/OUT_OF_STOCK","title":"Item is out of stock","status":422,` +
+		`"detail":"Only 3 left.","instance":"urn:trace:4bf92f3577b34da6a3ce929d0e0e4736",` +
+		`"code":"failed_precondition","reason":"OUT_OF_STOCK","domain":"orders","retryable":true,"retry_after_ms":1501,` +
+		`"retry_exhausted":true,"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736",` +
+		`"errors":[{"pointer":"#/items/0/qty","detail":"must be at most 3","reason":"MAX"}],"metadata":{"sku":"17"}}`
+	if got := string(problem.AppendJSON(nil)); got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+}
+
+func TestProblemWithoutMessageSendsTheTitleOnly(t *testing.T) {
+	for err, want := range map[error]string{
+		errors.NotFound.New(""): `{"title":"Not Found","status":404,"code":"not_found","retryable":false}`,
+		errors.NotFound:         `{"title":"Not Found","status":404,"code":"not_found","retryable":false}`,
+		io.EOF:                  `{"title":"Internal Server Error","status":500,"code":"unknown","retryable":false}`,
+		ErrOutOfStock: `{"type":"https://errors.example.com/orders/OUT_OF_STOCK","title":"Item is out of stock","status":400,` +
+			`"code":"failed_precondition","reason":"OUT_OF_STOCK","domain":"orders","retryable":false}`,
+		errors.InvalidArgument.New("").WithStatus(413): `{"title":"Request Entity Too Large","status":413,"code":"invalid_argument","retryable":false}`,
+	} {
+		if got := string(errors.NewProblem(err).AppendJSON(nil)); got != want {
+			t.Errorf("%v:\n got %s\nwant %s", err, got, want)
+		}
+	}
+	if errors.NewProblem(nil) != nil {
+		t.Error("NewProblem(nil) is not nil")
+	}
+}
+
+func TestNothingPrivateIsInAProblem(t *testing.T) {
+	secret := errors.New("SECRET-cause")
+	inner := errors.Unavailable.New("SECRET-inner-message").WithAttrs(slog.String("SECRET-key", "SECRET-attr")).WithCause(secret)
+	remote := errors.DecodeProblem(errors.Response{Status: 503, Body: []byte(
+		`{"title":"SECRET-title","detail":"SECRET-detail","reason":"SECRET_REASON","domain":"SECRET-domain","type":"https://SECRET.example.com","x":"SECRET",` +
+			`"trace_id":"SECRET","metadata":{"k":"SECRET"},"errors":[{"detail":"SECRET"}]}`)})
+	for name, err := range map[string]error{
+		"cause":            errors.Internal.Wrap(secret, "Something went wrong."),
+		"uncoded":          secret,
+		"uncoded, wrapped": fmt.Errorf("SECRET-context: %w", secret),
+		"inner":            errors.Internal.Wrap(inner, "Something went wrong."),
+		"attributes":       errors.Internal.New("x").WithAttrs(slog.String("SECRET", "SECRET")),
+		"joined":           errors.Join(secret, errors.NotFound.New("SECRET-milder")),
+		"remote":           fmt.Errorf("ask inventory: %w", remote),
+		"remote, wrapped":  errors.Internal.Wrap(remote, "Something went wrong."),
+	} {
+		if body := string(errors.NewProblem(err).AppendJSON(nil)); strings.Contains(body, "SECRET") {
+			t.Errorf("%s: %s", name, body)
+		}
+	}
+}
+
+func TestARemoteCodeIsNotOurs(t *testing.T) {
+	for _, code := range errors.Codes() {
+		body := errors.NewProblem(code.New("m").WithRetryAfter(time.Second)).AppendJSON(nil)
+		err := fmt.Errorf("ask inventory: %w", errors.DecodeProblem(errors.Response{Status: code.HTTPStatus(), Body: body}))
+		want := errors.Internal
+		switch code {
+		case errors.Unavailable, errors.ResourceExhausted:
+			want = errors.Unavailable
+		case errors.DeadlineExceeded:
+			want = errors.DeadlineExceeded
+		}
+		local := errors.Local(err)
+		if got := errors.CodeOf(local); got != want {
+			t.Errorf("%v: %v, want %v", code, got, want)
+		}
+		if !errors.Is(local, code) {
+			t.Errorf("%v: errors.Is does not see the remote code", code)
+		}
+		if errors.RetryAfter(local) != time.Second {
+			t.Errorf("%v: the wait is lost", code)
+		}
+		if got := errors.CodeOf(errors.Local(errors.PassOn(err))); got != code {
+			t.Errorf("%v, passed on: %v", code, got)
+		}
+		if p := errors.NewProblem(errors.PassOn(err)); p.Code != code || p.Detail != "m" {
+			t.Errorf("%v, passed on: %+v", code, p)
+		}
+		if got := errors.CodeOf(errors.Local(errors.NotFound.Wrap(err, ""))); got != errors.NotFound {
+			t.Errorf("%v, given a code of ours: %v", code, got)
+		}
+	}
+}
+
+func TestDecodeOfForeignBodies(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		status int
+		body   string
+		code   errors.Code
+		detail string
+	}{
+		{"ours", 404, `{"code":"not_found","detail":"d"}`, errors.NotFound, "d"},
+		{"code against status", 400, `{"code":"failed_precondition"}`, errors.FailedPrecondition, ""},
+		{"RFC 9457 of others", 403, `{"type":"about:blank","title":"t","detail":"d"}`, errors.PermissionDenied, "d"},
+		{"Connect", 404, `{"code":"unavailable","message":"d"}`, errors.Unavailable, "d"},
+		{"Google", 404, `{"error":{"code":404,"message":"d","status":"NOT_FOUND"}}`, errors.NotFound, "d"},
+		{"Google, canceled", 499, `{"error":{"status":"CANCELLED"}}`, errors.Canceled, ""},
+		{"a code of ok", 500, `{"code":"ok"}`, errors.Internal, ""},
+		{"a numeric code", 502, `{"code":42,"detail":7}`, errors.Unavailable, ""},
+		{"another error member", 409, `{"error":"conflict","detail":"d"}`, errors.Aborted, "d"},
+		{"HTML", 503, `<html>`, errors.Unavailable, ""},
+		{"empty", 429, ``, errors.ResourceExhausted, ""},
+		{"cut off", 504, `{"code":"not_fou`, errors.DeadlineExceeded, ""},
+		{"an array", 401, `[1]`, errors.Unauthenticated, ""},
+		{"null", 501, `null`, errors.Unimplemented, ""},
+		{"too large", 400, `{"code":"not_found","detail":"` + strings.Repeat("x", errors.MaxProblemBytes) + `"}`, errors.InvalidArgument, ""},
+		{"too deep", 408, strings.Repeat(`{"a":`, 20_000), errors.DeadlineExceeded, ""},
+		{"412", 412, ``, errors.FailedPrecondition, ""},
+		{"418", 418, ``, errors.FailedPrecondition, ""},
+		{"599", 599, ``, errors.Internal, ""},
+		{"not an error", 200, ``, errors.Unknown, ""},
+		{"no status", 0, ``, errors.Unknown, ""},
+	} {
+		err := errors.DecodeProblem(errors.Response{Status: c.status, Body: []byte(c.body)})
+		if err.Code() != c.code || err.Message() != c.detail || !err.Remote() {
+			t.Errorf("%s: %v %q remote=%v, want %v %q", c.name, err.Code(), err.Message(), err.Remote(), c.code, c.detail)
+		}
+	}
+}
+
+func TestDecodeReadsTheHeadersToo(t *testing.T) {
+	err := errors.DecodeProblem(errors.Response{Status: 503, RetryAfter: time.Minute, RetryExhausted: true})
+	if errors.RetryAfter(err) != time.Minute || !errors.Exhausted(err) {
+		t.Errorf("wait %v, exhausted %v", errors.RetryAfter(err), errors.Exhausted(err))
+	}
+	err = errors.DecodeProblem(errors.Response{Status: 503, RetryAfter: time.Minute, Body: []byte(`{"retry_after_ms":1e300}`)})
+	if errors.RetryAfter(err) <= time.Minute {
+		t.Errorf("an absurd wait became %v", errors.RetryAfter(err))
+	}
+	if got := errors.RetryAfter(errors.DecodeProblem(errors.Response{Status: 503, Body: []byte(`{"retry_after_ms":-5}`)})); got != 0 {
+		t.Errorf("a negative wait became %v", got)
+	}
+}
+
+func TestDecodeBoundsWhatAPeerSent(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(`{"detail":"` + strings.Repeat("ä", 3000) + `","errors":[`)
+	b.WriteString(strings.TrimSuffix(strings.Repeat(`{},`, 2000), ",") + `],"metadata":{"a":"b"`)
+	for i := range 200 {
+		fmt.Fprintf(&b, `,"k%d":"v"`, i)
+	}
+	b.WriteString(`}`)
+	for i := range 200 {
+		fmt.Fprintf(&b, `,"u%d":1`, i)
+	}
+	b.WriteString(`}`)
+	err := errors.DecodeProblem(errors.Response{Status: 400, Body: []byte(b.String())})
+	if n := len(err.Message()); n == 0 || n > 4096 {
+		t.Errorf("message of %d bytes", n)
+	}
+	if v, m, u := len(err.Violations()), len(err.Metadata()), len(err.Unknown()); v != 1000 || m != 64 || u != 64 {
+		t.Errorf("%d violations, %d pairs of metadata, %d unknown members", v, m, u)
+	}
+}
+
+// random makes an error out of everything that survives the wire.
+func random(r *rand.Rand) *errors.Error {
+	text := func() string {
+		alphabet := []rune("aZ9 \"\\\n\t<>&/ü\u2028\U0001F600")
+		s := make([]rune, r.IntN(12))
+		for i := range s {
+			s[i] = alphabet[r.IntN(len(alphabet))]
+		}
+		return string(s)
+	}
+	err := errors.Codes()[r.IntN(16)].New(text())
+	if r.IntN(3) == 0 {
+		err = ErrOutOfStock.New(text())
+	}
+	if r.IntN(2) == 0 {
+		err = err.WithRetryable(r.IntN(2) == 0)
+	}
+	if r.IntN(2) == 0 {
+		err = err.WithRetryAfter(time.Duration(r.IntN(1e6)) * time.Millisecond)
+	}
+	if r.IntN(4) == 0 {
+		err = err.WithStatus(400 + r.IntN(200))
+	}
+	for range r.IntN(3) {
+		err = err.WithViolation(text(), text(), text()).WithMetadata(text(), text())
+	}
+	return err
+}
+
+func TestRoundTripKeepsWhatAProgramNeeds(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 5000 {
+		sent := random(r)
+		var err error = sent
+		if r.IntN(4) == 0 {
+			err = errors.MarkExhausted(err)
+		}
+		body := errors.NewProblem(err).AppendJSON(nil)
+		if !json.Valid(body) {
+			t.Fatalf("not JSON: %s", body)
+		}
+		got := errors.DecodeProblem(errors.Response{Status: sent.Status(), Body: body})
+		if !errors.Is(got, sent.Code()) || errors.Is(got, ErrOutOfStock) != errors.Is(sent, ErrOutOfStock) {
+			t.Fatalf("Is does not find what was sent: %s", body)
+		}
+		type kept struct {
+			Message, Reason, Domain string
+			Status                  int
+			Retryable, Exhausted    bool
+			RetryAfter              time.Duration
+			Violations              []errors.Violation
+			Metadata                map[string]string
+		}
+		view := func(outer error, e *errors.Error) kept {
+			return kept{e.Message(), e.Reason(), e.Domain(), e.Status(), errors.Retryable(outer), errors.Exhausted(outer), errors.RetryAfter(outer), e.Violations(), e.Metadata()}
+		}
+		if diff := cmp.Diff(view(err, sent), view(got, got)); diff != "" {
+			t.Fatalf("%s\n%s", body, diff)
+		}
+	}
+}
+
+func TestUnknownMembersArePassedOn(t *testing.T) {
+	err := errors.DecodeProblem(errors.Response{Status: 404, Body: []byte(`{"balance":30,"accounts":["/a"],"code":"not_found"}`)})
+	if got := string(err.Unknown()["balance"]); got != "30" {
+		t.Errorf("balance = %q", got)
+	}
+	body := string(errors.NewProblem(errors.PassOn(err)).AppendJSON(nil))
+	if want := `{"title":"Not Found","status":404,"code":"not_found","retryable":false,"accounts":["/a"],"balance":30}`; body != want {
+		t.Errorf("got %s, want %s", body, want)
+	}
+}
+
+func TestEncodeBoundsViolations(t *testing.T) {
+	err := errors.InvalidArgument.New("x").WithViolations(make([]errors.Violation, 1_000_000)...)
+	if n := len(errors.NewProblem(err).AppendJSON(nil)); n > 10_000 {
+		t.Errorf("a million violations gave %d bytes", n)
+	}
+}
+
+func TestTitlesAreTheRegisteredPhrases(t *testing.T) {
+	for status := 400; status < 600; status++ {
+		phrase := http.StatusText(status)
+		if phrase == "" || status == http.StatusTeapot {
+			continue
+		}
+		title := errors.NewProblem(errors.Unknown.New("").WithStatus(status)).Title
+		if title != phrase && title != "Request Error" && title != "Server Error" {
+			t.Errorf("%d: %q, want %q", status, title, phrase)
+		}
+	}
+}
+
+func TestMarshalJSONIsTheProblem(t *testing.T) {
+	var none *errors.Error
+	got, err := json.Marshal([]error{errors.NotFound.New("x"), none})
+	if want := `[{"title":"Not Found","status":404,"detail":"x","code":"not_found","retryable":false},null]`; err != nil || string(got) != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+}
+
+func FuzzDecodeProblem(f *testing.F) {
+	f.Add(404, []byte(`{"type":"t","title":"t","status":404,"detail":"d","code":"not_found","reason":"R","domain":"o","retryable":true,"retry_after_ms":5,"retry_exhausted":true,"trace_id":"a","errors":[{"pointer":"#/a"}],"metadata":{"k":"v"},"x":[1]}`))
+	f.Add(500, []byte(`{"error":{"status":"NOT_FOUND","message":"m"}}`))
+	f.Add(503, []byte(`{"retryable":null,"errors":[null],"metadata":{"a":null,"b":1}}`))
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		err := errors.DecodeProblem(errors.Response{Status: status, Body: body})
+		if err.Code() == errors.OK || !err.Remote() {
+			t.Fatalf("%v", err)
+		}
+		again := errors.NewProblem(errors.PassOn(err)).AppendJSON(nil)
+		if !json.Valid(again) {
+			t.Fatalf("passed on as %q, which is not JSON", again)
+		}
+		if len(again) <= errors.MaxProblemBytes {
+			back := errors.DecodeProblem(errors.Response{Status: status, Body: again})
+			if back.Code() != err.Code() || back.Message() != err.Message() || errors.Retryable(back) != errors.Retryable(err) {
+				t.Fatalf("%v came back as %v", err, back)
+			}
+		}
+	})
+}
