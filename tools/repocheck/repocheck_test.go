@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/backend-platform/sdk/tools/internal/outside"
+	"github.com/backend-platform/sdk/tools/modproxy"
 	"github.com/backend-platform/sdk/tools/repocheck"
 )
 
@@ -41,18 +43,7 @@ func open(t *testing.T, changes map[string]string) *repocheck.Repo {
 	files := maps.Clone(sound)
 	files["internal/retry/retry.go"] = strings.Replace(files["internal/retry/retry.go"], "func (c", "// String is text.\nfunc (c", 1)
 	maps.Copy(files, changes)
-	for name, text := range files {
-		if text == "-" {
-			continue
-		}
-		file := filepath.Join(root, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
+	outside.Write(t, root, files)
 	repo, err := repocheck.Open(root)
 	if err != nil {
 		t.Fatal(err)
@@ -230,5 +221,29 @@ func TestBudgetNamesWhatAModuleLinks(t *testing.T) {
 	faults, err = repocheck.Budget(t.Context(), repo, golden, false)
 	if err != nil || len(faults) != 1 || !strings.Contains(faults[0].String(), "errors/go.mod: no longer links example.com/gone MIT") {
 		t.Errorf("a line too many: %v, %v", faults, err)
+	}
+}
+
+func TestVersionsDifferInsideAndOutsideOfTheWorkspace(t *testing.T) {
+	outside.Serve(t, map[string]string{"example.com/dep@v1.0.0": "package dep\n", "example.com/dep@v1.1.0": "package dep\n"})
+	uses := "\nimport _ \"example.com/dep\"\n"
+	repo := open(t, map[string]string{
+		"go.work":                 "go 1.26.0\n\nuse (\n\t./errors\n\t./internal\n)\n",
+		"errors/dep.go":           "package errors\n" + uses,
+		"errors/go.mod":           sound["errors/go.mod"] + "\nrequire example.com/dep v1.0.0\n",
+		"internal/go.mod":         "module github.com/backend-platform/sdk/internal\n\ngo 1.26.0\n\nrequire example.com/dep v1.1.0\n",
+		"internal/retry/retry.go": "package retry\n" + uses,
+	})
+	if err := repo.Workspace.Tidy(t.Context(), modproxy.TidyOptions{Log: t.Output()}); err != nil {
+		t.Fatal(err)
+	}
+	faults, err := repocheck.Versions(t.Context(), repo)
+	want := "errors/go.mod: example.com/dep is v1.1.0 in the workspace and v1.0.0 outside"
+	if err != nil || len(faults) != 1 || !strings.HasPrefix(faults[0].String(), want) {
+		t.Fatalf("want %q, got %v, %v", want, faults, err)
+	}
+	repo.Only = "internal"
+	if faults, err := repocheck.Versions(t.Context(), repo); err != nil || len(faults) > 0 {
+		t.Errorf("internal alone: %v, %v", faults, err)
 	}
 }
