@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/internal/policy"
 	"github.com/sony/gobreaker/v2"
 	"go.opentelemetry.io/otel/metric"
 )
@@ -126,14 +127,15 @@ type Breaker struct {
 	rejected atomic.Int64
 	tickets  ticketBook
 
-	mu       sync.Mutex
-	core     *gobreaker.CircuitBreaker[struct{}] // only used under mu
-	tripped  gobreaker.Counts                    // what the core opened on
-	probes   []*probe                            // out and not overdue
-	passed   int                                 // probes of this half-open phase that succeeded
-	news     []Transition                        // not announced yet
-	telling  bool                                // a goroutine is announcing
-	observer *breakerTelemetry
+	telemetry *breakerTelemetry
+
+	mu      sync.Mutex
+	core    *gobreaker.CircuitBreaker[struct{}] // only used under mu
+	tripped gobreaker.Counts                    // what the core opened on
+	probes  []*probe                            // out and not overdue, oldest first
+	passed  int                                 // probes of this half-open phase that succeeded
+	news    []Transition                        // not announced yet
+	telling bool                                // a goroutine is announcing
 }
 
 // probe is a call that a half-open breaker let out.
@@ -153,14 +155,23 @@ func stateOf(phase uint64) State { return State(phase & 3) }
 // lines carry it. The error joins every fault of cfg.
 func NewBreaker(name string, cfg BreakerConfig) (*Breaker, error) {
 	cfg, err := cfg.resolve()
-	if err != nil {
-		return nil, fmt.Errorf("configure circuit breaker %q: %w", name, err)
+	if err := fault("circuit breaker", name, err); err != nil {
+		return nil, err
 	}
-	return newBreaker(name, cfg), nil
+	b := newBreaker(name, "", cfg)
+	policy.Register("breaker", name, b)
+	observe(cfg.MeterProvider, b, func(b *Breaker, report func(*Breaker)) { report(b) })
+	return b, nil
 }
 
-func newBreaker(name string, cfg BreakerConfig) *Breaker {
-	b := &Breaker{name: name, cfg: cfg, openFor: spread(cfg.OpenFor, cfg.Spread)}
+// newBreaker makes a breaker of the registry of that name, or of none.
+func newBreaker(name, registry string, cfg BreakerConfig) *Breaker {
+	b := &Breaker{
+		name:      name,
+		cfg:       cfg,
+		openFor:   spread(cfg.OpenFor, cfg.Spread),
+		telemetry: newBreakerTelemetry(name, registry, cfg),
+	}
 	b.core = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:          name,
 		MaxRequests:   uint32(cfg.Probes),
@@ -188,6 +199,25 @@ func (b *Breaker) State() State {
 		return HalfOpen
 	}
 	return state
+}
+
+// LogValue describes the effective policy and the state.
+func (b *Breaker) LogValue() slog.Value {
+	return slog.GroupValue(append(b.cfg.describe(), slog.String("state", b.State().String()))...)
+}
+
+func (c BreakerConfig) describe() []slog.Attr {
+	if c.FailureRatio < 0 {
+		return []slog.Attr{slog.String("failure_ratio", "off")}
+	}
+	return []slog.Attr{
+		slog.Float64("failure_ratio", c.FailureRatio),
+		slog.Int("min_calls", c.MinCalls),
+		slog.Duration("window", c.Window),
+		slog.Duration("open_for", c.OpenFor),
+		slog.Int("probes", c.Probes),
+		slog.Duration("probe_timeout", c.ProbeTimeout),
+	}
 }
 
 // Allow asks for one call. If it may go out, err is nil, and done must be called with its outcome when
@@ -393,6 +423,7 @@ func (b *Breaker) tell(t Transition) {
 		b.telling = false
 		b.mu.Unlock()
 	}()
+	b.telemetry.changed(t)
 	if b.cfg.OnStateChange != nil {
 		b.cfg.OnStateChange(t)
 	}

@@ -2,6 +2,7 @@ package resilience
 
 import (
 	"fmt"
+	"log/slog"
 	"math"
 	"sync"
 	"time"
@@ -38,6 +39,8 @@ type Budget struct {
 	tick    int64 // the bucket that is current, counted from epoch
 	buckets [budgetBuckets]tally
 	sum     tally
+
+	silentUntil int64 // the tick from which an empty budget may be complained of again
 }
 
 type tally struct{ requests, retries int64 }
@@ -45,8 +48,8 @@ type tally struct{ requests, retries int64 }
 // NewBudget returns a budget for the destination called name. The error joins every fault of cfg.
 func NewBudget(name string, cfg BudgetConfig) (*Budget, error) {
 	cfg, err := cfg.resolve()
-	if err != nil {
-		return nil, fmt.Errorf("configure retry budget %q: %w", name, err)
+	if err := fault("retry budget", name, err); err != nil {
+		return nil, err
 	}
 	return newBudget(name, cfg), nil
 }
@@ -113,6 +116,31 @@ func (b *Budget) Left() int {
 	return b.left()
 }
 
+// LogValue describes the budget and what is left of it.
+func (b *Budget) LogValue() slog.Value {
+	if b.cfg.Ratio < 0 {
+		return slog.StringValue("off")
+	}
+	return slog.GroupValue(
+		slog.Float64("ratio", b.cfg.Ratio),
+		slog.Float64("min_per_second", max(b.cfg.MinPerSecond, 0)),
+		slog.Duration("window", b.cfg.Window),
+		slog.Int("left", b.Left()),
+	)
+}
+
+// mayComplain reports, at most once a window, that it is time to say that the budget is empty.
+func (b *Budget) mayComplain() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.roll()
+	if b.tick < b.silentUntil {
+		return false
+	}
+	b.silentUntil = b.tick + budgetBuckets
+	return true
+}
+
 func (b *Budget) left() int {
 	earned := max(b.cfg.Ratio*float64(b.sum.requests), b.cfg.MinPerSecond*b.cfg.Window.Seconds())
 	const rounding = 1e-9 // 0.29 * 100 is 28.999999999999996
@@ -130,13 +158,4 @@ func (b *Budget) roll() {
 		*old = tally{}
 	}
 	b.tick = tick
-}
-
-// orDefault returns v, or def where v is zero.
-func orDefault[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
 }

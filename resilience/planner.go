@@ -2,6 +2,7 @@ package resilience
 
 import (
 	"context"
+	"log/slog"
 	"math"
 	"time"
 
@@ -106,25 +107,19 @@ type Planner struct {
 // NewPlanner returns a planner. The name is that of the destination or of the operation; metrics and
 // log lines carry it. The error joins every fault of cfg.
 func NewPlanner(name string, cfg RetryConfig) (*Planner, error) {
-	cfg, err := cfg.resolve(name)
-	if err != nil {
+	cfg, err := cfg.resolve()
+	if err := fault("retry", name, err); err != nil {
 		return nil, err
 	}
-	return newPlanner(name, cfg)
+	return newPlanner(name, cfg), nil
 }
 
-func newPlanner(name string, cfg RetryConfig) (*Planner, error) {
-	p := &Planner{name: name, cfg: cfg, budget: cfg.SharedBudget}
+func newPlanner(name string, cfg RetryConfig) *Planner {
+	p := &Planner{name: name, cfg: cfg, budget: cfg.SharedBudget, telemetry: newRetryTelemetry(name, cfg)}
 	if p.budget == nil {
-		budget, err := NewBudget(name, cfg.Budget)
-		if err != nil {
-			return nil, err
-		}
-		p.budget = budget
+		p.budget = newBudget(name, cfg.Budget)
 	}
-	telemetry, err := newRetryTelemetry(name, cfg)
-	p.telemetry = telemetry
-	return p, err
+	return p
 }
 
 // Next decides what follows the attempt a of a call made with ctx. Only if the verdict is [Again] is
@@ -148,9 +143,23 @@ func (p *Planner) Next(ctx context.Context, a Attempt) (wait time.Duration, verd
 	wait, verdict = p.decide(ctx, a)
 	if verdict == Again && !budget.Withdraw() {
 		wait, verdict = 0, StopBudget
+		p.telemetry.budgetEmpty(ctx, budget)
 	}
-	p.telemetry.record(ctx, a, verdict)
+	p.telemetry.record(ctx, a, verdict, wait)
 	return wait, verdict
+}
+
+// LogValue describes the effective policy and what is left of the budget.
+func (p *Planner) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.Int("attempts", p.cfg.Attempts),
+		slog.Duration("base", max(p.cfg.Backoff.Base, 0)),
+		slog.Duration("max", p.cfg.Backoff.Max),
+		slog.Duration("throttle_base", p.cfg.throttled().Base),
+		slog.Duration("max_retry_after", p.cfg.MaxRetryAfter),
+		slog.Bool("idempotent", p.cfg.Idempotent),
+		slog.Any("budget", p.budget),
+	)
 }
 
 // Result returns the error that the caller of a call gets which stopped with v after a: nil after a
@@ -194,7 +203,7 @@ func (p *Planner) permit(ctx context.Context, a Attempt) Verdict {
 	switch {
 	case a.Err == nil:
 		return StopSuccess
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, overdue(ctx):
 		return gone(ctx)
 	case errors.Is(a.Err, ErrCircuitOpen):
 		return StopCircuitOpen
@@ -216,11 +225,12 @@ func (p *Planner) permit(ctx context.Context, a Attempt) Verdict {
 	return StopFinal
 }
 
+// gone says why there is no time for another attempt.
 func gone(ctx context.Context) Verdict {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return StopDeadline
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return StopCanceled
 	}
-	return StopCanceled
+	return StopDeadline
 }
 
 // wait never undercuts after, and spreads clients that were all told the same.

@@ -1,7 +1,6 @@
 package resilience
 
 import (
-	"fmt"
 	"iter"
 	"log/slog"
 	"slices"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/internal/policy"
 	"go.opentelemetry.io/otel/metric"
 )
 
@@ -31,21 +31,14 @@ type RegistryConfig struct {
 
 // resolve returns c with its defaults, and every fault of c.
 func (c RegistryConfig) resolve() (RegistryConfig, error) {
-	var faults []error
-	breaker, err := c.Breaker.resolve()
-	if err != nil {
-		faults = append(faults, fmt.Errorf("Breaker: %w", err))
-	}
-	budget, err := c.Budget.resolve()
-	if err != nil {
-		faults = append(faults, fmt.Errorf("Budget: %w", err))
-	}
+	breaker, errBreaker := c.Breaker.resolve()
+	budget, errBudget := c.Budget.resolve()
 	c.Breaker, c.Budget = breaker, budget
 	c.Max = orDefault(c.Max, 1024)
 	c.Idle = orDefault(c.Idle, 10*time.Minute)
 	c.Breaker.Logger = orDefault(c.Breaker.Logger, c.Logger)
 	c.Breaker.MeterProvider = orDefault(c.Breaker.MeterProvider, c.MeterProvider)
-	return c, errors.Join(faults...)
+	return c, errors.Join(inField("Breaker", errBreaker), inField("Budget", errBudget))
 }
 
 // A Destination is what calls to one place share.
@@ -81,11 +74,17 @@ const evictionReach = 16
 // NewRegistry returns an empty registry. The error joins every fault of cfg.
 func NewRegistry(name string, cfg RegistryConfig) (*Registry, error) {
 	cfg, err := cfg.resolve()
-	if err != nil {
-		return nil, fmt.Errorf("configure registry %q: %w", name, err)
+	if err := fault("registry", name, err); err != nil {
+		return nil, err
 	}
 	r := &Registry{name: name, cfg: cfg, byKey: make(map[string]*Destination)}
 	r.ring.prev, r.ring.next = &r.ring, &r.ring
+	policy.Register("registry", name, r)
+	observe(cfg.Breaker.MeterProvider, r, func(r *Registry, report func(*Breaker)) {
+		for d := range r.All() {
+			report(d.Breaker)
+		}
+	})
 	return r, nil
 }
 
@@ -127,13 +126,36 @@ func (r *Registry) All() iter.Seq[*Destination] {
 	return slices.Values(all)
 }
 
+// maxDescribed bounds how many breakers a description lists.
+const maxDescribed = 16
+
+// LogValue describes the effective policy, and those destinations whose breakers are not closed: the
+// sixteen used last.
+func (r *Registry) LogValue() slog.Value {
+	count, troubled := 0, []slog.Attr{}
+	for d := range r.All() {
+		count++
+		if s := d.Breaker.State(); s != Closed && len(troubled) < maxDescribed {
+			troubled = append(troubled, slog.String(d.Key, s.String()))
+		}
+	}
+	attrs := append(r.cfg.Breaker.describe(),
+		slog.Float64("budget_ratio", r.cfg.Budget.Ratio),
+		slog.Int("max", r.cfg.Max),
+		slog.Duration("idle", r.cfg.Idle),
+		slog.Int("destinations", count),
+		slog.Attr{Key: "not_closed", Value: slog.GroupValue(troubled...)},
+	)
+	return slog.GroupValue(attrs...)
+}
+
 func (r *Registry) add(key string) *Destination {
 	if r.cfg.Max > 0 && len(r.byKey) >= r.cfg.Max {
 		r.drop(r.victim())
 	}
 	d := &Destination{
 		Key:     key,
-		Breaker: newBreaker(key, r.cfg.Breaker),
+		Breaker: newBreaker(key, r.name, r.cfg.Breaker),
 		Budget:  newBudget(key, r.cfg.Budget),
 	}
 	r.byKey[key] = d

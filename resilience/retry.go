@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/internal/policy"
 	"go.opentelemetry.io/otel/metric"
 )
 
@@ -44,22 +45,18 @@ type RetryConfig struct {
 }
 
 // resolve returns c with its defaults, and every fault of c.
-func (c RetryConfig) resolve(name string) (RetryConfig, error) {
-	backoff, err := c.Backoff.resolve()
+func (c RetryConfig) resolve() (RetryConfig, error) {
 	var faults []error
-	if err != nil {
-		faults = append(faults, fmt.Errorf("Backoff: %w", err))
-	}
-	budget, err := c.Budget.resolve()
-	if err != nil {
-		faults = append(faults, fmt.Errorf("Budget: %w", err))
-	}
 	if c.SharedBudget != nil && c.Budget != (BudgetConfig{}) {
 		faults = append(faults, errors.New("Budget: is given, and so is SharedBudget"))
 	}
+	backoff, err := c.Backoff.resolve()
+	faults = append(faults, inField("Backoff", err))
 	if c.ThrottleBase > backoff.Max {
 		faults = append(faults, fmt.Errorf("ThrottleBase: %v is more than Backoff.Max, %v", c.ThrottleBase, backoff.Max))
 	}
+	budget, err := c.Budget.resolve()
+	faults = append(faults, inField("Budget", err))
 	c.Backoff, c.Budget = backoff, budget
 	c.Attempts = max(orDefault(c.Attempts, 3), 1)
 	c.ThrottleBase = orDefault(c.ThrottleBase, min(time.Second, backoff.Max))
@@ -67,10 +64,7 @@ func (c RetryConfig) resolve(name string) (RetryConfig, error) {
 	if c.MaxRetryAfter < 0 {
 		c.MaxRetryAfter = math.MaxInt64
 	}
-	if len(faults) > 0 {
-		return c, fmt.Errorf("configure retry %q: %w", name, errors.Join(faults...))
-	}
-	return c, nil
+	return c, errors.Join(faults...)
 }
 
 func (c RetryConfig) throttled() Backoff {
@@ -93,7 +87,9 @@ func NewRetry(name string, cfg RetryConfig) (*Retry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Retry{planner: planner}, nil
+	r := &Retry{planner: planner}
+	policy.Register("retry", name, r)
+	return r, nil
 }
 
 // Planner returns what decides for r, for a loop of your own that is to obey the same rules and share
@@ -110,12 +106,16 @@ func (r *Retry) Do(ctx context.Context, op func(context.Context) error) error {
 		wait, verdict := r.planner.Next(ctx, a)
 		if verdict == Again && !sleep(ctx, wait) {
 			a.Err, verdict = &interruptedError{gone: ctx.Err(), last: a.Err}, gone(ctx)
+			r.planner.telemetry.ended(ctx, verdict)
 		}
 		if verdict != Again {
 			return r.planner.Result(a, verdict)
 		}
 	}
 }
+
+// LogValue describes the effective policy and what is left of the budget.
+func (r *Retry) LogValue() slog.Value { return r.planner.LogValue() }
 
 // sleep reports whether it slept all of d; if not, ctx is done.
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -2,14 +2,209 @@ package resilience
 
 import (
 	"context"
+	"log/slog"
+	"runtime"
+	"time"
+	"weak"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/internal/buildinfo"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 )
 
-type retryTelemetry struct{}
+// The metrics' attributes. There are no semantic conventions for retries and breakers (1.37.0); the
+// names below are this package's own.
+const (
+	attrName        = attribute.Key("resilience.name")        // as given to New…
+	attrDestination = attribute.Key("resilience.destination") // the key, in a registry
+	attrOutcome     = attribute.Key("resilience.outcome")     // an Outcome
+	attrVerdict     = attribute.Key("resilience.verdict")     // a Verdict
+	attrFrom        = attribute.Key("resilience.breaker.from")
+	attrTo          = attribute.Key("resilience.breaker.to")
+	attrErrorType   = attribute.Key("error.type") // a code
+)
 
-func newRetryTelemetry(name string, cfg RetryConfig) (*retryTelemetry, error) {
-	return &retryTelemetry{}, nil
+func meter(p metric.MeterProvider) metric.Meter {
+	if p == nil {
+		p = otel.GetMeterProvider()
+	}
+	return p.Meter(buildinfo.Prefix+"resilience", metric.WithInstrumentationVersion(buildinfo.Version("resilience")))
 }
 
-func (t *retryTelemetry) record(ctx context.Context, a Attempt, v Verdict) {}
+// orNoop keeps a meter provider's refusal from stopping a program that would run without metrics.
+func orNoop[T any](instrument T, err error) func(fallback T) T {
+	return func(fallback T) T {
+		if err == nil {
+			return instrument
+		}
+		otel.Handle(err)
+		return fallback
+	}
+}
 
-type breakerTelemetry struct{}
+func counter(m metric.Meter, name, unit, description string) metric.Int64Counter {
+	return orNoop(m.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(description)))(noop.Int64Counter{})
+}
+
+// labels are made once, since making them costs more than counting.
+func labels(attrs ...attribute.KeyValue) []metric.AddOption {
+	return []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(attrs...))}
+}
+
+func logger(l *slog.Logger) *slog.Logger {
+	if l == nil {
+		return slog.Default()
+	}
+	return l
+}
+
+type retryTelemetry struct {
+	name     string
+	logger   *slog.Logger
+	attempts metric.Int64Counter
+	retries  metric.Int64Counter
+	calls    metric.Int64Counter
+	outcome  [Excluded + 1][]metric.AddOption
+	verdict  [len(verdicts)][]metric.AddOption
+}
+
+func newRetryTelemetry(name string, cfg RetryConfig) *retryTelemetry {
+	m := meter(cfg.MeterProvider)
+	t := &retryTelemetry{
+		name:     name,
+		logger:   cfg.Logger,
+		attempts: counter(m, "resilience.attempts", "{attempt}", "Attempts of calls, by outcome."),
+		retries:  counter(m, "resilience.retries", "{retry}", "Attempts that were granted after a failed one, by its code."),
+		calls:    counter(m, "resilience.calls", "{call}", "Calls that ended, by why they did: success, budget (it was empty), attempts (all used), …"),
+	}
+	for o := range t.outcome {
+		t.outcome[o] = labels(attrName.String(name), attrOutcome.String(Outcome(o).String()))
+	}
+	for v := range t.verdict {
+		t.verdict[v] = labels(attrName.String(name), attrVerdict.String(Verdict(v).String()))
+	}
+	return t
+}
+
+func (t *retryTelemetry) record(ctx context.Context, a Attempt, v Verdict, wait time.Duration) {
+	t.attempts.Add(ctx, 1, t.outcome[Classify(ctx, a.Err)]...)
+	if v != Again {
+		t.ended(ctx, v)
+		return
+	}
+	t.retries.Add(ctx, 1, labels(attrName.String(t.name), attrErrorType.String(errors.CodeOf(a.Err).String()))...)
+	if l := logger(t.logger); l.Enabled(ctx, slog.LevelDebug) {
+		l.LogAttrs(ctx, slog.LevelDebug, "attempt failed, trying again", slog.String("name", t.name),
+			slog.Int("attempt", a.Number), slog.Duration("wait", wait), slog.Any("error", a.Err))
+	}
+}
+
+func (t *retryTelemetry) ended(ctx context.Context, v Verdict) { t.calls.Add(ctx, 1, t.verdict[v]...) }
+
+// budgetEmpty is logged once a window: it comes up once a call while a destination is down.
+func (t *retryTelemetry) budgetEmpty(ctx context.Context, b *Budget) {
+	if b.mayComplain() {
+		logger(t.logger).LogAttrs(ctx, slog.LevelWarn, "retry budget is empty, failed calls are not retried",
+			slog.String("name", t.name), slog.Any("budget", b))
+	}
+}
+
+type breakerTelemetry struct {
+	name        string
+	logger      *slog.Logger
+	labels      []attribute.KeyValue
+	transitions metric.Int64Counter
+}
+
+// newBreakerTelemetry names the registry where the breaker is in one.
+func newBreakerTelemetry(name, registry string, cfg BreakerConfig) *breakerTelemetry {
+	t := &breakerTelemetry{name: name, logger: cfg.Logger, labels: []attribute.KeyValue{attrName.String(name)}}
+	if registry != "" {
+		t.labels = []attribute.KeyValue{attrName.String(registry), attrDestination.String(name)}
+	}
+	t.transitions = counter(meter(cfg.MeterProvider), "resilience.breaker.transitions", "{transition}",
+		"Changes of a circuit breaker's state.")
+	return t
+}
+
+func (t *breakerTelemetry) changed(c Transition) {
+	ctx := context.Background()
+	t.transitions.Add(ctx, 1, labels(append(t.labels[:len(t.labels):len(t.labels)],
+		attrFrom.String(c.From.String()), attrTo.String(c.To.String()))...)...)
+	level := slog.LevelInfo
+	if c.To == Open {
+		level = slog.LevelWarn
+	}
+	attrs := []slog.Attr{slog.String("name", t.name), slog.String("from", c.From.String()), slog.String("to", c.To.String())}
+	if c.Calls > 0 {
+		attrs = append(attrs, slog.Int("calls", c.Calls), slog.Int("failures", c.Failures))
+	}
+	if c.OpenFor > 0 {
+		attrs = append(attrs, slog.Duration("open_for", c.OpenFor))
+	}
+	logger(t.logger).LogAttrs(ctx, level, "circuit breaker is "+c.To.String(), attrs...)
+}
+
+// observe reports state and rejections of the breakers that owner has, whenever metrics are read: a
+// breaker that nobody calls changes from open to half-open all the same. The owner is held weakly, and
+// its leaving ends the observation.
+func observe[T any](p metric.MeterProvider, owner *T, breakers func(owner *T, report func(*Breaker))) {
+	m := meter(p)
+	state := orNoop(m.Int64ObservableGauge("resilience.breaker.state",
+		metric.WithDescription("State of a circuit breaker: 0 closed, 1 half-open, 2 open.")))(noop.Int64ObservableGauge{})
+	rejections := orNoop(m.Int64ObservableCounter("resilience.breaker.rejections", metric.WithUnit("{call}"),
+		metric.WithDescription("Calls that a circuit breaker refused.")))(noop.Int64ObservableCounter{})
+	weakly := weak.Make(owner)
+	callback := func(_ context.Context, o metric.Observer) error {
+		if owner := weakly.Value(); owner != nil {
+			breakers(owner, func(b *Breaker) {
+				set := metric.WithAttributeSet(attribute.NewSet(b.telemetry.labels...))
+				o.ObserveInt64(state, int64(b.State()), set)
+				o.ObserveInt64(rejections, b.rejected.Load(), set)
+			})
+		}
+		return nil
+	}
+	registration, err := m.RegisterCallback(callback, state, rejections)
+	if err != nil {
+		otel.Handle(err)
+		return
+	}
+	runtime.AddCleanup(owner, func(r metric.Registration) {
+		if err := r.Unregister(); err != nil {
+			otel.Handle(err)
+		}
+	}, registration)
+}
+
+type bulkheadTelemetry struct {
+	queue      metric.Float64Histogram
+	rejections metric.Int64Counter
+	record     []metric.RecordOption
+	add        []metric.AddOption
+}
+
+// queueBounds are seconds, around the default MaxWait of one.
+var queueBounds = []float64{0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
+
+func newBulkheadTelemetry(name string, p metric.MeterProvider) *bulkheadTelemetry {
+	m := meter(p)
+	set := metric.WithAttributeSet(attribute.NewSet(attrName.String(name)))
+	return &bulkheadTelemetry{
+		queue: orNoop(m.Float64Histogram("resilience.bulkhead.queue.duration", metric.WithUnit("s"),
+			metric.WithDescription("Time that calls waited for a place; calls that found one at once are not counted."),
+			metric.WithExplicitBucketBoundaries(queueBounds...)))(noop.Float64Histogram{}),
+		rejections: counter(m, "resilience.bulkhead.rejections", "{call}", "Calls that a bulkhead refused."),
+		record:     []metric.RecordOption{set},
+		add:        []metric.AddOption{set},
+	}
+}
+
+func (t *bulkheadTelemetry) waited(ctx context.Context, d time.Duration) {
+	t.queue.Record(ctx, d.Seconds(), t.record...)
+}
+
+func (t *bulkheadTelemetry) rejected(ctx context.Context) { t.rejections.Add(ctx, 1, t.add...) }
