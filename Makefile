@@ -121,6 +121,10 @@ cover: need-go ## test coverage of each package; coverage/index.html shows the l
 	@go tool cover -html=coverage/profile.txt -o coverage/index.html
 	@go tool cover -func=coverage/profile.txt | tail -n 1
 
+.PHONY: docs
+docs: need-go ## the documentation of every package as HTML pages in bin/docs
+	@$(TOOLS) run ./cmd/docs
+
 .PHONY: need-go
 need-go:
 	@command -v go >/dev/null || { echo 'make: Go is missing: install Go 1.26 or newer from https://go.dev/dl/' >&2; exit 1; }
