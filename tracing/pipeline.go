@@ -80,9 +80,7 @@ type accountant struct {
 // ExportSpans returns nil also where the export failed: the SDK would pass the error on to the global
 // error handler, which writes it to standard error.
 func (a *accountant) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
-	ctx, cancel := a.withStop(ctx)
-	defer cancel()
-	err := a.exporter.ExportSpans(ctx, spans)
+	err := a.export(ctx, spans)
 	a.pending.Add(-int64(len(spans)))
 	if err != nil {
 		a.failed.Add(int64(len(spans)))
@@ -93,6 +91,19 @@ func (a *accountant) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlyS
 	a.delivered.Add(int64(len(spans)))
 	a.log.succeeded()
 	return nil
+}
+
+// export does not begin after abort, so that an exporter that ignores its context holds up nothing
+// more than the one export it is in.
+func (a *accountant) export(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	select {
+	case <-a.stop:
+		return errStopped
+	default:
+	}
+	ctx, cancel := a.withStop(ctx)
+	defer cancel()
+	return a.exporter.ExportSpans(ctx, spans)
 }
 
 // Shutdown shuts the exporter down.
