@@ -93,8 +93,8 @@ ifeq ($(MODULE),)
 endif
 
 .PHONY: readme
-readme: need-go ## refresh the blocks of Go in all Markdown files from their sources
-	@$(REPOCHECK)/Markdown -update readme
+readme: need-go ## refresh the blocks of Go in all Markdown files from their sources (MODULE=kafka: of one module)
+	@$(REPOCHECK)/Markdown -update readme -module '$(MODULE)'
 
 .PHONY: budget
 budget: need-go ## rewrite the lists of what each module may link

@@ -27,10 +27,10 @@ func PackageDocs(r *Repo) ([]Fault, error) {
 }
 
 // ExportDocs returns each exported declaration without a doc comment, and each undocumented field of an exported
-// struct whose name ends in Config: a field's comment is where its unit, its zero and its negative are said.
+// struct of an SDK module whose name ends in Config: a field's comment is where its unit, its zero and its negative are said.
 func ExportDocs(r *Repo) ([]Fault, error) {
 	var faults []Fault
-	r.files(func(_ *Module, _ *Package, f *File) {
+	r.files(func(m *Module, _ *Package, f *File) {
 		if f.Test || f.File.Name.Name == "main" {
 			return
 		}
@@ -41,7 +41,7 @@ func ExportDocs(r *Repo) ([]Fault, error) {
 					faults = append(faults, r.at(f, decl.Pos(), "%s is exported and has no doc comment", name))
 				}
 			case *ast.GenDecl:
-				faults = append(faults, r.undocumentedSpecs(f, decl)...)
+				faults = append(faults, r.undocumentedSpecs(m, f, decl)...)
 			}
 		}
 	})
@@ -83,7 +83,7 @@ func receiverName(decl *ast.FuncDecl) string {
 	}
 }
 
-func (r *Repo) undocumentedSpecs(f *File, decl *ast.GenDecl) []Fault {
+func (r *Repo) undocumentedSpecs(m *Module, f *File, decl *ast.GenDecl) []Fault {
 	var faults []Fault
 	grouped := decl.Lparen.IsValid()
 	for _, spec := range decl.Specs {
@@ -95,7 +95,7 @@ func (r *Repo) undocumentedSpecs(f *File, decl *ast.GenDecl) []Fault {
 			if spec.Doc.Text() == "" && (grouped || decl.Doc.Text() == "") {
 				faults = append(faults, r.at(f, spec.Pos(), "%s is exported and has no doc comment", spec.Name.Name))
 			}
-			if fields, ok := spec.Type.(*ast.StructType); ok && strings.HasSuffix(spec.Name.Name, "Config") {
+			if fields, ok := spec.Type.(*ast.StructType); ok && m.SDK() && strings.HasSuffix(spec.Name.Name, "Config") {
 				faults = append(faults, r.undocumentedFields(f, spec.Name.Name, fields)...)
 			}
 		case *ast.ValueSpec:

@@ -39,7 +39,7 @@ func Markdown(r *Repo, update bool) ([]Fault, error) {
 		faults = append(faults, r.brokenLinks(name, string(data))...)
 		text, found := r.blocks(name, string(data), compiled, update)
 		faults = append(faults, found...)
-		if update && text != string(data) {
+		if update && text != string(data) && strings.HasPrefix(name, r.Only) {
 			return os.WriteFile(filepath.Join(r.Root, name), []byte(text), 0o666)
 		}
 		return nil
@@ -49,21 +49,39 @@ func Markdown(r *Repo, update bool) ([]Fault, error) {
 
 func (r *Repo) brokenLinks(name, text string) []Fault {
 	var faults []Fault
-	number, fenced := 0, false
+	number, open := 0, ""
 	for line := range strings.Lines(text) {
 		number++
-		if strings.HasPrefix(strings.TrimSpace(line), "```") {
-			fenced = !fenced
+		if fence, _ := cutFence(line); open == "" {
+			open = fence
+		} else if closes(line, open) {
+			open = ""
 		}
 		for _, match := range link.FindAllStringSubmatch(line, -1) {
 			target := match[1]
-			if fenced || strings.Contains(target, ":") || r.exists(path.Join(path.Dir(name), target)) {
+			if open != "" || strings.Contains(target, ":") || r.exists(path.Join(path.Dir(name), target)) {
 				continue
 			}
 			faults = append(faults, Fault{name, number, "link to " + target + ", which is not there"})
 		}
 	}
 	return faults
+}
+
+// cutFence splits a line that opens a block into its backticks, at least three, and what follows; "" for another line.
+func cutFence(line string) (fence, language string) {
+	line = strings.TrimSpace(line)
+	language = strings.TrimLeft(line, "`")
+	if fence = line[:len(line)-len(language)]; len(fence) < 3 || strings.Contains(language, "`") {
+		return "", ""
+	}
+	return fence, language
+}
+
+// closes reports whether a line ends the block that fence opened: as many backticks, or more, and nothing else.
+func closes(line, fence string) bool {
+	line = strings.TrimSpace(line)
+	return strings.HasPrefix(line, fence) && strings.Trim(line, "`") == ""
 }
 
 // blocks checks the Go blocks of one file and returns its text with all blocks refreshed.
@@ -73,12 +91,12 @@ func (r *Repo) blocks(name, text string, compiled map[string]*File, update bool)
 	lines := strings.Split(text, "\n")
 	for i := 0; i < len(lines); i++ {
 		out = append(out, lines[i])
-		fence := strings.TrimSpace(lines[i])
-		if !strings.HasPrefix(fence, "```") {
+		fence, language := cutFence(lines[i])
+		if fence == "" {
 			continue
 		}
 		end := i + 1
-		for end < len(lines) && strings.TrimSpace(lines[end]) != "```" {
+		for end < len(lines) && !closes(lines[end], fence) {
 			end++
 		}
 		if end == len(lines) {
@@ -86,7 +104,7 @@ func (r *Repo) blocks(name, text string, compiled map[string]*File, update bool)
 			end--
 		}
 		have := lines[i+1 : max(i+1, end)]
-		if language := strings.TrimPrefix(fence, "```"); language == "go" || strings.HasPrefix(language, "go ") {
+		if language == "go" || strings.HasPrefix(language, "go ") {
 			var above string
 			if i > 0 {
 				above = strings.TrimSpace(lines[i-1])

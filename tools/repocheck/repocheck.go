@@ -48,7 +48,7 @@ type Repo struct {
 	Workspace *modproxy.Workspace
 	// Modules are those of the workspace and the tools.
 	Modules []*Module
-	// Only restricts Budget and Versions, which run the go command, to one module; empty means all.
+	// Only restricts what runs the go command (Budget, Versions) or writes to one module; empty means all.
 	Only string
 
 	fset *token.FileSet

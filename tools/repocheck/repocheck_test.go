@@ -119,6 +119,11 @@ func TestChecksFindWhatIsBroken(t *testing.T) {
 			"func (s *Set[T, U]) Add() {}\n\nfunc (s hidden) Add() {}\n"), []string{"errors/x.go:6: Set.Add is"}},
 		{"one type of a group", "ExportDocs", file("errors/x.go", "package errors\n\n// Types.\ntype (\n\t// A is.\n\tA int\n\tB int\n)\n"),
 			[]string{"errors/x.go:7: B is"}},
+		{"field of an example's Config", "ExportDocs", map[string]string{
+			"go.work":         strings.Replace(sound["go.work"], "./errors", "./errors\n\t./examples", 1),
+			"examples/go.mod": "module github.com/backend-platform/sdk/examples\n\ngo 1.26.0\n",
+			"examples/x.go":   "package examples\n\n// Config is.\ntype Config struct {\n\tWait int\n}\n",
+		}, nil},
 		{"field of a Config", "ExportDocs", file("errors/x.go", "package errors\n\n// RetryConfig is.\ntype RetryConfig struct {\n\tWait int\n\thidden int\n\tLimit int // Limit is.\n}\n"),
 			[]string{"errors/x.go:5: RetryConfig.Wait has no comment"}},
 
@@ -157,6 +162,7 @@ func TestChecksFindWhatIsBroken(t *testing.T) {
 		}, []string{"README.md:2: errors/x.go has a build constraint"}},
 		{"source outside of a module", "Markdown", file("README.md", "<!-- from errors/testdata/x.go -->\n```go\n```\n"), []string{"README.md:2: errors/testdata/x.go is no compiled file"}},
 		{"dead link", "Markdown", file("README.md", "[a](LICENSE) [b](docs/NO.md#x)\n```text\n[c](NO.md)\n```\n"), []string{"README.md:1: link to docs/NO.md"}},
+		{"block inside a block", "Markdown", file("README.md", "````markdown\n```go\n```\n[a](NO.md)\n````\n[a](NO.md) ```x```\n"), []string{"README.md:6: link to NO.md"}},
 		{"block without an end", "Markdown", file("README.md", "<!-- from errors/doc.go -->\n```go\npackage errors\n"), []string{"README.md:2: the block has no end", "README.md:2: the block is not"}},
 	} {
 		t.Run(test.check+"/"+test.name, func(t *testing.T) {
