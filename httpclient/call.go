@@ -1,0 +1,168 @@
+package httpclient
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/internal/httpconv"
+	"github.com/backend-platform/sdk/resilience"
+)
+
+// A call is one logical call: the state that the attempts, the loop's hooks and the response's body
+// share. It is one allocation; what the first attempt needs is inside it.
+type call struct {
+	transport   *transport
+	original    *http.Request // the caller's; only read
+	overrides   *Call
+	host        *host
+	destination *resilience.Destination
+	addedKey    string // the Idempotency-Key that the call added
+
+	total          time.Time     // when the whole call ends; zero: never
+	timeout        time.Duration // that total comes from
+	attemptTimeout time.Duration
+	bodyIdle       time.Duration
+	repeatable     bool // the request may be sent again
+
+	request http.Request // what the loop sends: a copy of the caller's
+	header  http.Header  // what the attempts send: the call's own
+	wait    deadlineContext
+	dog     watchdog
+
+	attempt    int // number of the attempt, from 1
+	bodies     int // how often nextBody was asked
+	bodyBroken atomic.Bool
+	cancel     context.CancelCauseFunc // of the latest attempt
+	fault      error                   // of the latest attempt; nil: it has a response, or was none
+	result     error                   // of a call without response
+	retryAt    time.Time               // when the next attempt is due
+
+	body      responseBody
+	spanAttrs [8]attribute.KeyValue
+}
+
+func newCall(t *transport, req *http.Request) (*call, error) {
+	if req.URL == nil {
+		return nil, errors.New("request has no URL")
+	}
+	c := &call{transport: t, original: req, overrides: callFrom(req.Context()), host: t.hosts.get(req.URL)}
+	c.destination = t.destinations.Get(c.host.key)
+	c.setTimeouts()
+	c.dog.total, c.dog.budget = c.total, c.timeout
+	c.wait = deadlineContext{req.Context(), c.total}
+	if err := c.setRequest(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *call) setTimeouts() {
+	cfg := &c.transport.cfg
+	c.attemptTimeout = orDefault(c.overrides.AttemptTimeout, cfg.AttemptTimeout)
+	c.bodyIdle = orDefault(c.overrides.BodyIdleTimeout, cfg.BodyIdleTimeout)
+	if before := callBefore(c.original); before != nil {
+		c.total, c.timeout = before.total, before.timeout // a redirect gets no time of its own
+		return
+	}
+	if total := orDefault(c.overrides.Timeout, cfg.Timeout); total > 0 {
+		c.total, c.timeout = time.Now().Add(total), total
+	}
+}
+
+// setRequest makes the loop's request. The caller's is not touched: it may be used again, or be read
+// by another goroutine.
+func (c *call) setRequest() error {
+	c.request = *c.original
+	header := c.original.Header.Clone()
+	if header == nil {
+		header = make(http.Header, 4)
+	}
+	if err := c.transport.guardRedirect(c.original, header); err != nil {
+		return err
+	}
+	if _, set := header["User-Agent"]; !set {
+		header["User-Agent"] = c.transport.userAgent
+	}
+	if key := c.transport.idempotencyKey(c.original, c.overrides); key != "" {
+		c.addedKey = key
+		header.Set(httpconv.IdempotencyKey, key)
+	}
+	c.repeatable = !c.overrides.NoRetry && repeatable(c.original, header)
+	c.header = header
+	c.request.Header = c.transport.noHeader // the loop's client would copy what only the attempts need
+	return nil
+}
+
+func (c *call) do() (*http.Response, error) {
+	resp, err := c.transport.loops.run(c)
+	if err == nil {
+		return c.handOut(resp), nil
+	}
+	c.release()
+	if c.result != nil {
+		return nil, &callError{c.result}
+	}
+	// The loop ended on its own: the caller went away during a wait, or a body could not be had again.
+	if gone := c.original.Context().Err(); gone == nil {
+		err = errors.MarkRetryable(fmt.Errorf("rewind the request's body: %w", err), false)
+	}
+	return nil, &callError{c.transport.planner.Result(resilience.Attempt{Number: c.attempt, Err: err}, resilience.StopFinal)}
+}
+
+// handOut prepares the response for the caller.
+func (c *call) handOut(resp *http.Response) *http.Response {
+	resp.Request = c.original
+	c.body.base, c.body.call = resp.Body, c
+	c.body.idle.Store(int64(c.bodyIdle))
+	switch writer, upgraded := resp.Body.(io.Writer); {
+	case upgraded && resp.StatusCode == http.StatusSwitchingProtocols:
+		c.dog.stop()
+		resp.Body = upgradedBody{&c.body, writer}
+	case resp.Body == http.NoBody:
+		c.body.release()
+		resp.Body = &c.body
+	default:
+		resp.Body = &c.body
+	}
+	return resp
+}
+
+// release ends the watch and the context of the latest attempt.
+func (c *call) release() {
+	c.dog.stop()
+	if c.cancel != nil {
+		c.cancel(nil)
+	}
+}
+
+// discard drains a response that another attempt will replace, so that its connection is used again.
+// The loop would read 4 KiB of it.
+func (c *call) discard(resp *http.Response) {
+	if resp == nil {
+		return
+	}
+	c.dog.enter(PhaseBody, drainTime)
+	drain(resp)
+	resp.Body = http.NoBody
+	c.cancel(nil)
+}
+
+// deadlineContext is the caller's context with the deadline of the call, for the planner, which never
+// waits past it.
+type deadlineContext struct {
+	context.Context
+	total time.Time
+}
+
+func (c *deadlineContext) Deadline() (time.Time, bool) {
+	deadline, _ := c.Context.Deadline()
+	deadline = earlier(deadline, c.total)
+	return deadline, !deadline.IsZero()
+}

@@ -1,0 +1,93 @@
+package httpclient
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/backend-platform/sdk/internal/policy"
+	"github.com/backend-platform/sdk/resilience"
+
+	"github.com/backend-platform/sdk/errors"
+)
+
+// New returns a client for the service or the purpose called name, such as "inventory"; errors,
+// metrics and log lines carry it. The error joins every fault of cfg and names each field.
+//
+// The client is a plain [http.Client], safe for concurrent use, and made once, not once a call. It
+// starts no goroutine and needs no closing; CloseIdleConnections closes what its transport keeps.
+// Its Timeout is not set, because the transport has a better one; set it all the same and net/http
+// applies it, too. Its Jar is free to be set.
+func New(name string, cfg Config) (*http.Client, error) {
+	t, err := newTransport(name, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("configure HTTP client %q: %w", name, err)
+	}
+	policy.Register("httpclient", name, t)
+	return &http.Client{Transport: t, CheckRedirect: t.checkRedirect}, nil
+}
+
+// A transport is everything between the http.Client and the base transport: the redirect rules and
+// the total timeout here, the retry loop and what is inside it in a call.
+type transport struct {
+	name            string
+	cfg             Config
+	userAgent       []string    // shared by all requests, never written to
+	noHeader        http.Header // likewise, and empty
+	redirectHeaders headerSet
+	hosts           hosts
+	telemetry       *telemetry
+	planner         *resilience.Planner
+	destinations    *resilience.Registry
+	loops           loops
+}
+
+func newTransport(name string, cfg Config) (*transport, error) {
+	var faults []error
+	if name == "" {
+		faults = append(faults, errors.New("name: is empty"))
+	}
+	cfg, err := cfg.resolve()
+	faults = append(faults, err)
+	planner, err := resilience.NewPlanner(name, cfg.Retry)
+	faults = append(faults, err)
+	destinations, err := resilience.NewRegistry(name, resilience.RegistryConfig{Breaker: cfg.Breaker, Budget: cfg.Retry.Budget})
+	faults = append(faults, err)
+	telemetry, err := newTelemetry(cfg)
+	faults = append(faults, err)
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	t := &transport{
+		name:            name,
+		cfg:             cfg,
+		userAgent:       []string{cfg.UserAgent},
+		noHeader:        http.Header{},
+		redirectHeaders: newHeaderSet(redirectHeaders, cfg.RedirectHeaders),
+		telemetry:       telemetry,
+		planner:         planner,
+		destinations:    destinations,
+	}
+	for _, pattern := range cfg.InternalHosts {
+		t.hosts.internal = append(t.hosts.internal, newHostPattern(pattern))
+	}
+	return t, nil
+}
+
+// RoundTrip makes one logical call: as many attempts as the rules allow.
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	c, err := newCall(t, req)
+	if err != nil {
+		closeBody(req)
+		return nil, err
+	}
+	return c.do()
+}
+
+// CloseIdleConnections closes the connections that the base transport keeps. It is what
+// [http.Client.CloseIdleConnections] calls, and only the client's owner: the retry loop, which would
+// call it after every failure, does not see it.
+func (t *transport) CloseIdleConnections() {
+	if closer, ok := t.cfg.Transport.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}

@@ -1,0 +1,214 @@
+package httpclient
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/internal/buildinfo"
+	"github.com/backend-platform/sdk/internal/httpconv"
+	"github.com/backend-platform/sdk/internal/redact"
+)
+
+const scopeName = buildinfo.Prefix + moduleName
+
+// telemetry is what the attempts of a client report to.
+type telemetry struct {
+	provider   trace.TracerProvider // nil: the global one
+	silent     atomic.Pointer[trace.TracerProvider]
+	tracer     trace.Tracer
+	kind       trace.SpanStartOption
+	propagator propagation.TextMapPropagator
+	duration   metric.Float64Histogram
+}
+
+func newTelemetry(cfg Config) (*telemetry, error) {
+	t := &telemetry{provider: cfg.TracerProvider, kind: trace.WithSpanKind(trace.SpanKindClient)}
+	if cfg.MeterProvider == nil {
+		cfg.MeterProvider = otel.GetMeterProvider()
+	}
+	if cfg.Propagator == nil {
+		cfg.Propagator = otel.GetTextMapPropagator()
+	}
+	version := buildinfo.Version(moduleName)
+	duration, err := cfg.MeterProvider.Meter(scopeName, metric.WithInstrumentationVersion(version)).Float64Histogram(
+		httpconv.ClientRequestDuration,
+		metric.WithUnit("s"),
+		metric.WithDescription("Duration of HTTP client requests."),
+		metric.WithExplicitBucketBoundaries(httpconv.DurationBuckets()...),
+	)
+	t.tracer = t.currentProvider().Tracer(scopeName, trace.WithInstrumentationVersion(version))
+	t.propagator, t.duration = cfg.Propagator, duration
+	return t, err
+}
+
+func (t *telemetry) currentProvider() trace.TracerProvider {
+	if t.provider != nil {
+		return t.provider
+	}
+	return otel.GetTracerProvider()
+}
+
+// start starts a span, or none where nobody would ever see it: span is nil then.
+//
+// Without an SDK, a span and its attributes cost seven allocations for nothing. A provider that gives
+// back the parent's span context makes no spans, whereas an SDK gives every span an id, also one that
+// it drops. The global provider becomes another one when an SDK is installed.
+func (t *telemetry) start(ctx context.Context, c *call) (context.Context, trace.Span) {
+	provider := t.currentProvider()
+	if silent := t.silent.Load(); silent != nil && *silent == provider {
+		return ctx, nil
+	}
+	child, span := t.tracer.Start(ctx, c.spanName(), t.kind, trace.WithAttributes(c.startAttrs()...))
+	if !span.IsRecording() && span.SpanContext().Equal(trace.SpanContextFromContext(ctx)) && reflect.TypeOf(provider).Comparable() {
+		t.silent.Store(&provider)
+	}
+	return child, span
+}
+
+// spanName is the method, and the route where it is known.
+func (c *call) spanName() string {
+	name := httpconv.Method(c.original.Method)
+	if name == httpconv.OtherMethod {
+		name = "HTTP" // what the conventions say for a method that is not known
+	}
+	if c.overrides.Route != "" {
+		name += " " + c.overrides.Route
+	}
+	return name
+}
+
+// startAttrs are all attributes that are known before the attempt, so that a sampler sees them.
+func (c *call) startAttrs() []attribute.KeyValue {
+	method := httpconv.Method(c.original.Method)
+	attrs := c.spanAttrs[:0]
+	if c.attempt > 1 {
+		attrs = nil // somebody may still hold the first span's
+	}
+	attrs = append(attrs,
+		httpconv.RequestMethod.String(method),
+		httpconv.URLFull.String(redact.URL(c.original.URL)),
+		httpconv.ServerAddress.String(c.host.address),
+		httpconv.ServerPort.Int(c.host.port),
+	)
+	if method == httpconv.OtherMethod {
+		attrs = append(attrs, httpconv.RequestMethodOriginal.String(c.original.Method))
+	}
+	if c.overrides.Route != "" {
+		attrs = append(attrs, httpconv.URLTemplate.String(c.overrides.Route))
+	}
+	if resend := c.attempt - 1; resend > 0 {
+		attrs = append(attrs, httpconv.RequestResendCount.Int(resend))
+	}
+	return attrs
+}
+
+// inject writes the trace context into the headers, and the baggage for hosts of our own only.
+func (c *call) inject(ctx context.Context, header http.Header) {
+	if !c.host.internal && baggage.FromContext(ctx).Len() > 0 {
+		ctx = baggage.ContextWithoutBaggage(ctx)
+	}
+	c.transport.telemetry.propagator.Inject(ctx, propagation.HeaderCarrier(header))
+}
+
+// report ends the attempt's span and records its duration. Both end at the response's headers: an
+// application may never read the body, and a span that ends when somebody cleans up tells nothing.
+func (c *call) report(ctx context.Context, span trace.Span, resp *http.Response, fault error, started time.Time) {
+	outcome := series{method: httpconv.Method(c.original.Method), route: c.overrides.Route}
+	if resp != nil {
+		outcome.status, outcome.major, outcome.minor = resp.StatusCode, resp.ProtoMajor, resp.ProtoMinor
+	} else {
+		outcome.code = errors.CodeOf(fault)
+	}
+	if span != nil {
+		endSpan(span, outcome, fault)
+	}
+	c.transport.telemetry.duration.Record(ctx, time.Since(started).Seconds(), c.host.options(outcome)...)
+}
+
+func endSpan(span trace.Span, outcome series, fault error) {
+	if span.IsRecording() {
+		span.SetAttributes(outcome.result()...)
+		switch {
+		case outcome.status == 0:
+			span.SetStatus(codes.Error, redact.Text(fault.Error()))
+		case outcome.status >= 400:
+			span.SetStatus(codes.Error, "")
+		}
+	}
+	span.End()
+}
+
+// series identifies one metric series of a host.
+type series struct {
+	method       string
+	route        string
+	status       int         // zero: no response
+	code         errors.Code // of an attempt without response
+	major, minor int         // of the protocol
+}
+
+// result returns the attributes that are known at the attempt's end.
+func (s series) result() []attribute.KeyValue {
+	if s.status == 0 {
+		return []attribute.KeyValue{httpconv.ErrorType.String(s.code.String())}
+	}
+	attrs := make([]attribute.KeyValue, 0, 3)
+	attrs = append(attrs, httpconv.ResponseStatusCode.Int(s.status))
+	if s.status >= 400 {
+		attrs = append(attrs, httpconv.ErrorType.String(strconv.Itoa(s.status)))
+	}
+	if s.major > 0 {
+		attrs = append(attrs, httpconv.ProtocolVersion.String(httpconv.Version(s.major, s.minor)))
+	}
+	return attrs
+}
+
+// options returns the measurement's attributes; making them anew for each call costs ten allocations.
+func (h *host) options(s series) []metric.RecordOption {
+	h.mu.RLock()
+	options := h.series[s]
+	h.mu.RUnlock()
+	if options != nil {
+		return options
+	}
+	options = []metric.RecordOption{metric.WithAttributeSet(h.attributes(s))}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.series == nil {
+		h.series = make(map[series][]metric.RecordOption)
+	}
+	if len(h.series) < maxSeries {
+		h.series[s] = options
+	}
+	return options
+}
+
+func (h *host) attributes(s series) attribute.Set {
+	attrs := slices.Concat(s.result(), []attribute.KeyValue{
+		httpconv.RequestMethod.String(s.method),
+		httpconv.ServerAddress.String(h.address),
+		httpconv.ServerPort.Int(h.port),
+		httpconv.URLScheme.String(h.scheme),
+	})
+	if s.major > 0 {
+		attrs = append(attrs, httpconv.NetworkProtocolName.String("http"))
+	}
+	if s.route != "" {
+		attrs = append(attrs, httpconv.URLTemplate.String(s.route))
+	}
+	return attribute.NewSet(attrs...)
+}
