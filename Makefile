@@ -18,7 +18,8 @@ TEST      := go test -race -shuffle=on
 TOOLS     := GOWORK=off go -C tools
 # The benchmarks have a go.work of their own, the tools none.
 GOWORK_OF  = $(if $(wildcard $(1)/go.work),GOWORK=$(CURDIR)/$(1)/go.work,GOWORK=off)
-REPOCHECK := $(TOOLS) test -count=1 ./repocheck -run '^TestRepository$$' -repository '$(CURDIR)'
+# $(call REPOCHECK,Budget) runs one of the repository checks, without a name all of them.
+REPOCHECK  = $(TOOLS) test -count=1 ./repocheck -run '^TestRepository$$/$(1)' -repository '$(CURDIR)' -module '$(MODULE)'
 
 .PHONY: help
 help: ## print this list
@@ -82,7 +83,7 @@ lint-tidy:
 .PHONY: lint-repository
 lint-repository:
 	@echo 'repository checks'
-	@$(REPOCHECK) -module '$(MODULE)'
+	@$(call REPOCHECK)
 
 ##
 .PHONY: tidy
@@ -94,11 +95,11 @@ endif
 
 .PHONY: readme
 readme: need-go ## refresh the blocks of Go in all Markdown files from their sources (MODULE=kafka: of one module)
-	@$(REPOCHECK)/Markdown -update readme -module '$(MODULE)'
+	@$(call REPOCHECK,Markdown) -update readme
 
 .PHONY: budget
 budget: need-go ## rewrite the lists of what each module may link
-	@$(REPOCHECK)/Budget -update budget -module '$(MODULE)'
+	@$(call REPOCHECK,Budget) -update budget
 
 ##
 .PHONY: bench-quick
