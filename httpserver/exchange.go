@@ -1,0 +1,273 @@
+package httpserver
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/backend-platform/sdk/internal/logctx"
+)
+
+// layers is a chain of middleware in its one order, run as one handler: a request pays for one state,
+// one writer and one context, however many layers are on. Each exported middleware is a layers with one
+// of them on. The zero value of each is off.
+type layers struct {
+	next http.Handler
+
+	tracer      *tracer
+	attrs       bool // request attributes to log lines
+	accessLog   bool
+	recoverer   bool
+	deadline    *deadlineLayer
+	maxBody     int64
+	concurrency *concurrency
+	routes      bool // the mux's own 404 and 405 become problem documents
+
+	logger  *slog.Logger // nil: slog.Default()
+	closing *atomic.Bool // nil: never
+}
+
+func (l *layers) log() *slog.Logger {
+	if l.logger != nil {
+		return l.logger
+	}
+	return slog.Default()
+}
+
+// ServeHTTP runs the layers around next.
+func (l *layers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x, w := l.enter(w, r)
+	defer x.leave()
+	if err := x.admit(); err != nil {
+		WriteError(w, x.request, err)
+	} else {
+		l.next.ServeHTTP(w, x.request)
+	}
+	x.returned = true
+}
+
+// exchange is the state of one request in one layers. It is the context of the request, too, and the
+// source of the request's attributes in log lines.
+type exchange struct {
+	below    context.Context // what the layers put on the context that came in
+	deadline deadline
+
+	layers  *layers
+	outer   *exchange       // of the layers around these; nil: none
+	caller  context.Context // as the outermost layers got it: done only if the caller went away or we stop
+	request *http.Request   // what next gets; a mux notes its pattern here
+	start   time.Time
+	writer  response
+	traced  *traced      // nil: no tracer here
+	line    [9]slog.Attr // of the access log
+
+	routed   atomic.Pointer[http.Request] // the request that an error-returning handler got
+	admitted bool                         // by the concurrency limit
+	returned bool                         // next came back: no panic, no Goexit
+
+	mu      sync.Mutex // a handler may still run when its middleware has answered (http.TimeoutHandler)
+	failure error
+	late    bool // the failure came after the response had begun
+	quiet   bool // no line in the access log
+	left    bool
+}
+
+// tracedExchange is both in one allocation.
+type tracedExchange struct {
+	exchange
+	traced traced
+}
+
+type exchangeKey struct{}
+
+func exchangeFrom(ctx context.Context) *exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return x
+}
+
+func (l *layers) enter(w http.ResponseWriter, r *http.Request) (*exchange, http.ResponseWriter) {
+	x := l.newExchange()
+	x.layers = l
+	x.start = time.Now()
+	ctx := r.Context()
+	x.outer, x.caller = exchangeFrom(ctx), ctx
+	if x.outer != nil {
+		x.caller = x.outer.caller
+	}
+	if l.deadline != nil {
+		ctx = l.deadline.start(x, ctx, w, r)
+	}
+	if l.tracer != nil {
+		ctx = l.tracer.start(x, ctx, r)
+	}
+	x.below = ctx
+	x.request = r.WithContext(x)
+	x.writer.ResponseWriter = w
+	x.writer.closing = l.closing
+	if l.routes {
+		x.writer.unrouted = x
+	}
+	return x, x.writer.writer()
+}
+
+func (l *layers) newExchange() *exchange {
+	if l.tracer == nil {
+		return new(exchange)
+	}
+	x := new(tracedExchange)
+	x.exchange.traced = &x.traced
+	return &x.exchange
+}
+
+// admit applies the limits.
+func (x *exchange) admit() error {
+	l := x.layers
+	if l.maxBody > 0 {
+		if err := limitBody(x, l.maxBody); err != nil {
+			return err
+		}
+	}
+	if l.concurrency != nil {
+		return l.concurrency.acquire(x)
+	}
+	return nil
+}
+
+// leave is deferred, directly, by ServeHTTP: recover works in no other place.
+func (x *exchange) leave() {
+	var again bool
+	if !x.returned && x.layers.recoverer {
+		again = x.answerPanic(recover())
+	}
+	x.finish()
+	if again {
+		panic(http.ErrAbortHandler) // net/http ends the connection, so the client sees that the response is cut
+	}
+}
+
+func (x *exchange) finish() {
+	l := x.layers
+	if x.admitted {
+		l.concurrency.release()
+	}
+	took := time.Since(x.start)
+	x.mu.Lock()
+	x.left = true
+	x.mu.Unlock()
+	if l.accessLog {
+		x.logAccess(took)
+	}
+	if l.tracer != nil {
+		l.tracer.end(x, took)
+	}
+	x.deadline.stop(x)
+}
+
+// status is what the client saw, or, if the handler died before it answered, would have seen.
+func (x *exchange) status() int {
+	switch {
+	case x.writer.status != 0:
+		return x.writer.status
+	case x.writer.hijacked:
+		return http.StatusSwitchingProtocols
+	case !x.returned:
+		return http.StatusInternalServerError
+	}
+	return http.StatusOK // net/http sends it for a handler that says nothing
+}
+
+// fail notes the error that the request ends with, here and in all layers around. The first error
+// decides. It reports whether nobody else has to log it: an access log will, or nobody shall.
+func (x *exchange) fail(err error, late bool) (logged bool) {
+	for ; x != nil; x = x.outer {
+		x.mu.Lock()
+		if x.failure == nil {
+			x.failure, x.late = err, late
+		}
+		logged = logged || x.quiet || x.layers.accessLog && !x.left
+		x.mu.Unlock()
+	}
+	return logged
+}
+
+func (x *exchange) outcome() (failure error, late bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.failure, x.late
+}
+
+// silence leaves the request out of the access log.
+func (x *exchange) silence() {
+	for ; x != nil; x = x.outer {
+		x.mu.Lock()
+		x.quiet = true
+		x.mu.Unlock()
+	}
+}
+
+func (x *exchange) silent() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.quiet
+}
+
+// noteRoute remembers the request that reached a handler: where muxes are nested, only the innermost
+// request has the pattern.
+func (x *exchange) noteRoute(r *http.Request) {
+	for ; x != nil; x = x.outer {
+		x.routed.Store(r)
+	}
+}
+
+// route returns the path pattern of the mux that routed the request, or "".
+func (x *exchange) route() string {
+	if r := x.routed.Load(); r != nil {
+		if route := routeOf(r.Pattern); route != "" {
+			return route
+		}
+	}
+	return routeOf(x.request.Pattern)
+}
+
+// logger is what lines about the request go to.
+func (x *exchange) logger() *slog.Logger {
+	for ; x != nil; x = x.outer {
+		if x.layers.logger != nil {
+			return x.layers.logger
+		}
+	}
+	return slog.Default()
+}
+
+// Deadline, Done, Err and Value make an exchange the context of its request.
+
+func (x *exchange) Deadline() (time.Time, bool) { return x.deadline.when(x) }
+
+func (x *exchange) Done() <-chan struct{} { return x.deadline.context(x).Done() }
+
+func (x *exchange) Err() error { return x.deadline.err(x) }
+
+func (x *exchange) Value(key any) any {
+	switch key.(type) {
+	case exchangeKey:
+		return x
+	case logctx.Key:
+		if x.layers.attrs {
+			return logctx.Source(x)
+		}
+	}
+	return x.deadline.value(x, key)
+}
+
+// AppendAttrs implements logctx.Source.
+func (x *exchange) AppendAttrs(dst []slog.Attr) []slog.Attr {
+	dst = logctx.Append(x.below, dst)
+	dst = append(dst, slog.String(keyMethod, x.request.Method))
+	if route := x.route(); route != "" {
+		dst = append(dst, slog.String(keyRoute, route))
+	}
+	return dst
+}
