@@ -18,8 +18,12 @@ type Timeout struct {
 // NewTimeout returns a policy that gives each operation a context that ends after limit, which must be
 // positive. The name is that of the destination or of the operation; errors carry it.
 func NewTimeout(name string, limit time.Duration) (*Timeout, error) {
+	var err error
 	if limit <= 0 {
-		return nil, fmt.Errorf("configure timeout %q: limit: %v is not positive", name, limit)
+		err = fmt.Errorf("limit: %v is not positive", limit)
+	}
+	if err := fault("timeout", name, err); err != nil {
+		return nil, err
 	}
 	return &Timeout{name: name, limit: limit}, nil
 }
