@@ -158,19 +158,18 @@ func NewBreaker(name string, cfg BreakerConfig) (*Breaker, error) {
 	if err := fault("circuit breaker", name, err); err != nil {
 		return nil, err
 	}
-	b := newBreaker(name, "", cfg)
+	b := newBreaker(name, cfg, newBreakerTelemetry(cfg, attrName.String(name)))
 	policy.Register("breaker", name, b)
 	observe(cfg.MeterProvider, b, func(b *Breaker, report func(*Breaker)) { report(b) })
 	return b, nil
 }
 
-// newBreaker makes a breaker of the registry of that name, or of none.
-func newBreaker(name, registry string, cfg BreakerConfig) *Breaker {
+func newBreaker(name string, cfg BreakerConfig, telemetry *breakerTelemetry) *Breaker {
 	b := &Breaker{
 		name:      name,
 		cfg:       cfg,
 		openFor:   spread(cfg.OpenFor, cfg.Spread),
-		telemetry: newBreakerTelemetry(name, registry, cfg),
+		telemetry: telemetry,
 	}
 	b.core = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Name:          name,

@@ -158,7 +158,7 @@ func (p *Planner) LogValue() slog.Value {
 		slog.Duration("throttle_base", p.cfg.throttled().Base),
 		slog.Duration("max_retry_after", p.cfg.MaxRetryAfter),
 		slog.Bool("idempotent", p.cfg.Idempotent),
-		slog.Any("budget", p.budget),
+		slog.Attr{Key: "budget", Value: p.budget.LogValue()},
 	)
 }
 

@@ -59,8 +59,8 @@ type Destination struct {
 // A destination that was dropped keeps working for who holds it; the next one to ask gets a new one,
 // whose breaker is closed.
 type Registry struct {
-	name string
-	cfg  RegistryConfig
+	cfg       RegistryConfig
+	telemetry *breakerTelemetry // of a breaker without its destination
 
 	mu    sync.Mutex
 	byKey map[string]*Destination
@@ -77,7 +77,11 @@ func NewRegistry(name string, cfg RegistryConfig) (*Registry, error) {
 	if err := fault("registry", name, err); err != nil {
 		return nil, err
 	}
-	r := &Registry{name: name, cfg: cfg, byKey: make(map[string]*Destination)}
+	r := &Registry{
+		cfg:       cfg,
+		telemetry: newBreakerTelemetry(cfg.Breaker, attrName.String(name)),
+		byKey:     make(map[string]*Destination),
+	}
 	r.ring.prev, r.ring.next = &r.ring, &r.ring
 	policy.Register("registry", name, r)
 	observe(cfg.Breaker.MeterProvider, r, func(r *Registry, report func(*Breaker)) {
@@ -155,7 +159,7 @@ func (r *Registry) add(key string) *Destination {
 	}
 	d := &Destination{
 		Key:     key,
-		Breaker: newBreaker(key, r.name, r.cfg.Breaker),
+		Breaker: newBreaker(key, r.cfg.Breaker, r.telemetry.with(attrDestination.String(key))),
 		Budget:  newBudget(key, r.cfg.Budget),
 	}
 	r.byKey[key] = d

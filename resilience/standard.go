@@ -97,7 +97,7 @@ func Standard(name string, cfg StandardConfig) (*Pipeline, error) {
 		name:     name,
 		bulkhead: newBulkhead(name, cfg.Bulkhead),
 		retry:    &Retry{planner: newPlanner(name, cfg.Retry)},
-		breaker:  newBreaker(name, "", cfg.Breaker),
+		breaker:  newBreaker(name, cfg.Breaker, newBreakerTelemetry(cfg.Breaker, attrName.String(name))),
 	}
 	if cfg.Total > 0 {
 		p.total = &Timeout{name: name, limit: cfg.Total}
@@ -131,11 +131,11 @@ func (p *Pipeline) Budget() *Budget { return p.retry.planner.budget }
 // LogValue describes the effective policy and its state.
 func (p *Pipeline) LogValue() slog.Value {
 	return slog.GroupValue(
-		slog.Any("total", p.total),
-		slog.Any("bulkhead", p.bulkhead),
-		slog.Any("retry", p.retry),
-		slog.Any("breaker", p.breaker),
-		slog.Any("attempt", p.attempt),
+		slog.Attr{Key: "total", Value: p.total.LogValue()},
+		slog.Attr{Key: "bulkhead", Value: p.bulkhead.LogValue()},
+		slog.Attr{Key: "retry", Value: p.retry.LogValue()},
+		slog.Attr{Key: "breaker", Value: p.breaker.LogValue()},
+		slog.Attr{Key: "attempt", Value: p.attempt.LogValue()},
 	)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime"
+	"slices"
 	"time"
 	"weak"
 
@@ -113,32 +114,36 @@ func (t *retryTelemetry) budgetEmpty(ctx context.Context, b *Budget) {
 }
 
 type breakerTelemetry struct {
-	name        string
 	logger      *slog.Logger
-	labels      []attribute.KeyValue
 	transitions metric.Int64Counter
+	labels      []attribute.KeyValue // name the breaker
 }
 
-// newBreakerTelemetry names the registry where the breaker is in one.
-func newBreakerTelemetry(name, registry string, cfg BreakerConfig) *breakerTelemetry {
-	t := &breakerTelemetry{name: name, logger: cfg.Logger, labels: []attribute.KeyValue{attrName.String(name)}}
-	if registry != "" {
-		t.labels = []attribute.KeyValue{attrName.String(registry), attrDestination.String(name)}
+func newBreakerTelemetry(cfg BreakerConfig, name attribute.KeyValue) *breakerTelemetry {
+	return &breakerTelemetry{
+		logger: cfg.Logger,
+		transitions: counter(meter(cfg.MeterProvider), "resilience.breaker.transitions", "{transition}",
+			"Changes of a circuit breaker's state."),
+		labels: []attribute.KeyValue{name},
 	}
-	t.transitions = counter(meter(cfg.MeterProvider), "resilience.breaker.transitions", "{transition}",
-		"Changes of a circuit breaker's state.")
-	return t
+}
+
+// with returns the same with one more label.
+func (t *breakerTelemetry) with(label attribute.KeyValue) *breakerTelemetry {
+	more := *t
+	more.labels = slices.Concat(t.labels, []attribute.KeyValue{label})
+	return &more
 }
 
 func (t *breakerTelemetry) changed(c Transition) {
 	ctx := context.Background()
-	t.transitions.Add(ctx, 1, labels(append(t.labels[:len(t.labels):len(t.labels)],
-		attrFrom.String(c.From.String()), attrTo.String(c.To.String()))...)...)
+	change := t.with(attrFrom.String(c.From.String())).with(attrTo.String(c.To.String()))
+	t.transitions.Add(ctx, 1, labels(change.labels...)...)
 	level := slog.LevelInfo
 	if c.To == Open {
 		level = slog.LevelWarn
 	}
-	attrs := []slog.Attr{slog.String("name", t.name), slog.String("from", c.From.String()), slog.String("to", c.To.String())}
+	attrs := []slog.Attr{slog.String("name", c.Breaker), slog.String("from", c.From.String()), slog.String("to", c.To.String())}
 	if c.Calls > 0 {
 		attrs = append(attrs, slog.Int("calls", c.Calls), slog.Int("failures", c.Failures))
 	}

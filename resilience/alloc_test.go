@@ -1,0 +1,46 @@
+package resilience_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/resilience"
+)
+
+// TestAllocations holds what the benchmarks promise. The race detector allocates, so that under it the
+// paths run and are not counted.
+func TestAllocations(t *testing.T) {
+	ctx := context.Background()
+	closed, opened := newBreaker(t, resilience.BreakerConfig{}), newBreaker(t, resilience.BreakerConfig{})
+	open(t, opened)
+	op := func(context.Context) error { return nil }
+	retry := newRetry(t, resilience.RetryConfig{})
+	bulkhead := newBulkhead(t, resilience.BulkheadConfig{})
+	pipeline := newPipeline(t, resilience.StandardConfig{})
+	registry := newRegistry(t, resilience.RegistryConfig{})
+	for _, tc := range []struct {
+		name string
+		most float64
+		run  func()
+	}{
+		{"breaker, closed, two steps", 1, func() {
+			if done, err := closed.Allow(ctx); err == nil {
+				done(resilience.Success)
+			}
+		}},
+		{"breaker, closed, Do", 0, func() { _ = closed.Do(ctx, op) }},
+		{"breaker, open, two steps", 0, func() { _, _ = opened.Allow(ctx) }},
+		{"breaker, open, Do", 0, func() { _ = opened.Do(ctx, op) }},
+		{"retry, success", 0, func() { _ = retry.Do(ctx, op) }},
+		{"bulkhead", 0, func() { _ = bulkhead.Do(ctx, op) }},
+		{"pipeline, success", 7, func() { _ = pipeline.Do(ctx, op) }},
+		{"registry, known key", 0, func() { registry.Get("a") }},
+		{"classify a code", 0, func() { resilience.Classify(ctx, errors.Unavailable) }},
+		{"backoff", 0, func() { resilience.Backoff{}.Wait(3) }},
+	} {
+		if got := testing.AllocsPerRun(500, tc.run); got > tc.most && !raceEnabled {
+			t.Errorf("%s: %v allocations, want at most %v", tc.name, got, tc.most)
+		}
+	}
+}
