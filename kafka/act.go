@@ -1,0 +1,58 @@
+package kafka
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/backend-platform/sdk/internal/redact"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// act does what a verdict asks for, outside of the scheduler's lock.
+func (c *Consumer) act(it *item, v verdict) {
+	if v.paused != nil {
+		c.logPause(v.paused)
+	}
+	if v.resumed != nil {
+		c.logResume(v.resumed)
+	}
+	if v.fetch {
+		c.applyFetching()
+	}
+	switch v.action {
+	case actRetry, actHold:
+		c.metrics.retried.Add(context.Background(), 1, it.part.describe.topic...)
+		if c.log.Enabled(context.Background(), slog.LevelDebug) {
+			c.logRecord(slog.LevelDebug, "record failed, will be tried again", it, slog.Duration("wait", v.wait))
+		}
+	case actBury:
+		c.bury(it)
+	}
+}
+
+func (c *Consumer) logPause(p *pause) {
+	c.metrics.pauses.Add(context.Background(), 1, metric.WithAttributes(c.metrics.group, attribute.String("reason", p.reason.String())))
+	c.log.LogAttrs(context.Background(), slog.LevelError, "consumer paused",
+		slog.String("reason", p.reason.String()), slog.Time("next_probe", p.next), slog.String("error", errorText(p.err)))
+}
+
+func (c *Consumer) logResume(p *pause) {
+	c.log.LogAttrs(context.Background(), slog.LevelWarn, "consumer goes on",
+		slog.String("reason", p.reason.String()), slog.Duration("paused_for", p.until.Sub(p.since).Round(time.Millisecond)), slog.Int("probes", p.probes))
+}
+
+func (c *Consumer) logRecord(level slog.Level, msg string, it *item, attrs ...slog.Attr) {
+	d := &delivery{Record: it.delivery.Record, group: c.group}
+	d.attempt = it.tries
+	attrs = append(attrs, slog.String("code", it.failure.code.String()), slog.String("error", errorText(it.failure.err)))
+	c.log.LogAttrs(context.Background(), level, msg, d.appendAttrs(attrs)...)
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return redact.Text(err.Error())
+}

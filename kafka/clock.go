@@ -1,0 +1,74 @@
+package kafka
+
+import (
+	"context"
+	"time"
+)
+
+// keepTime makes ready what is due and ends the contexts of handlers that take
+// too long. One timer serves them all.
+func (c *Consumer) keepTime(ctx context.Context) {
+	s := c.sched
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		now := time.Now()
+		s.mu.Lock()
+		burials, next := s.tickLocked(now)
+		next = earlier(next, c.expireLocked(now))
+		s.mu.Unlock()
+		for _, it := range burials {
+			c.bury(it)
+		}
+		if next.IsZero() {
+			next = now.Add(time.Hour)
+		}
+		timer.Reset(time.Until(next))
+		select {
+		case <-timer.C:
+		case <-s.clock:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// watchLocked makes sure that the clock looks at the deadline. All handlers have
+// the same timeout, so the first deadline that is noted is the earliest.
+func (c *Consumer) watchLocked(deadline time.Time) {
+	if c.nextDeadline.IsZero() {
+		c.nextDeadline = deadline
+		token(c.sched.clock)
+	}
+}
+
+// expireLocked ends the contexts whose deadline has come and returns the next
+// deadline, zero if there is none.
+func (c *Consumer) expireLocked(now time.Time) time.Time {
+	if c.nextDeadline.IsZero() || c.nextDeadline.After(now) {
+		return c.nextDeadline
+	}
+	c.nextDeadline = time.Time{}
+	for _, w := range c.workers {
+		switch {
+		case w.current == nil || w.ctx.Err() != nil:
+		case w.deadline.After(now):
+			c.nextDeadline = earlier(c.nextDeadline, w.deadline)
+		default:
+			w.current.ended.Store(endedByTimeout)
+			w.cancel(context.DeadlineExceeded)
+		}
+	}
+	return c.nextDeadline
+}
+
+// endLocked ends the contexts of the handlers that work on the partitions.
+func (c *Consumer) endLocked(lost []*partition) {
+	for _, w := range c.workers {
+		for _, p := range lost {
+			if w.current != nil && w.part == p && w.current.ended.CompareAndSwap(endedNot, endedByUs) {
+				w.cancel(errRevoked)
+			}
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// commitLoop commits at each interval, and earlier when much is to be committed.
+func (c *Consumer) commitLoop(ctx context.Context) {
+	tick := time.NewTicker(c.cfg.CommitInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-c.sched.kick:
+		case <-ctx.Done():
+			return
+		}
+		bounded, cancel := context.WithTimeout(ctx, commitTimeout)
+		if err := c.commit(bounded, nil, false); err != nil && ctx.Err() == nil {
+			c.errs.note("commit", "offsets could not be committed, will be tried again", slog.Any("error", err))
+		}
+		cancel()
+	}
+}
+
+// commit commits the marks of the partitions, nil: of all, and with fence ends
+// their assignments in the same breath. Marks are read and sent under one lock:
+// a mark that was read before a revoke and sent after it would set the next
+// owner back.
+func (c *Consumer) commit(ctx context.Context, parts []*partition, fence bool) error {
+	c.commitMu.Lock()
+	defer c.commitMu.Unlock()
+	s := c.sched
+	s.mu.Lock()
+	if parts == nil {
+		parts = slices.Collect(maps.Values(s.parts))
+	}
+	offsets := map[string]map[int32]kgo.EpochOffset{}
+	for _, p := range parts {
+		if offset, epoch, ok := p.tracker.uncommitted(); ok && !p.fenced {
+			if offsets[p.topic] == nil {
+				offsets[p.topic] = map[int32]kgo.EpochOffset{}
+			}
+			offsets[p.topic][p.partition] = kgo.EpochOffset{Epoch: epoch, Offset: offset}
+		}
+	}
+	if fence {
+		s.fenceLocked(parts)
+	}
+	s.mu.Unlock()
+	client := c.client.Load()
+	if len(offsets) == 0 || client == nil {
+		return nil
+	}
+	refused, err := commitOffsets(ctx, client, offsets)
+	if err != nil {
+		return err
+	}
+	c.committed(parts, offsets, refused)
+	return refusal(refused)
+}
+
+func commitOffsets(ctx context.Context, client *kgo.Client, offsets map[string]map[int32]kgo.EpochOffset) (refused map[topicPartition]error, err error) {
+	refused = map[topicPartition]error{}
+	client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, commitErr error) {
+		if commitErr != nil {
+			err = fmt.Errorf("commit offsets: %w", commitErr)
+			return
+		}
+		for _, t := range resp.Topics {
+			for _, p := range t.Partitions {
+				if e := kerr.ErrorForCode(p.ErrorCode); e != nil {
+					refused[topicPartition{t.Topic, p.Partition}] = e
+				}
+			}
+		}
+	})
+	return refused, err
+}
+
+// committed notes what the broker has.
+func (c *Consumer) committed(parts []*partition, offsets map[string]map[int32]kgo.EpochOffset, refused map[topicPartition]error) {
+	s := c.sched
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range parts {
+		at, sent := offsets[p.topic][p.partition]
+		if !sent || refused[p.topicPartition] != nil {
+			continue
+		}
+		p.tracker.commit(at.Offset)
+		if p.gated && p.tracker.ahead() < s.limits.ahead-s.limits.records {
+			p.gated = false
+			s.gated--
+		}
+	}
+	if s.roomLocked() > 0 {
+		token(s.room)
+	}
+}
+
+func refusal(refused map[topicPartition]error) error {
+	var errs []error
+	for tp, err := range refused {
+		errs = append(errs, fmt.Errorf("commit offset of %s/%d: %w", tp.topic, tp.partition, err))
+		if len(errs) == 10 {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}

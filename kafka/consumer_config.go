@@ -1,0 +1,186 @@
+package kafka
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/resilience"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// ConsumerConfig is the configuration of a [Consumer]. The zero value is meant
+// for production.
+type ConsumerConfig struct {
+	// Connection says how to reach the brokers.
+	Connection Connection
+
+	// Workers is how many records are handled at a time, of different keys.
+	// Zero: 64. It must not be negative.
+	Workers int
+	// MaxInFlight bounds the records that are fetched and not done, those that
+	// wait for another attempt included. Zero: 1024. It must not be negative.
+	MaxInFlight int
+	// MaxInFlightBytes bounds the bytes of keys, values and headers of the same,
+	// as far as one fetch goes beyond it. Zero: 64 MiB. It must not be negative.
+	MaxInFlightBytes int64
+	// MaxAhead bounds the records of a partition that are done and not
+	// committed, because an earlier one is not done: the most that is handled
+	// again when the process is killed, for each partition. At the bound the
+	// partition pauses. Zero: 10,000, or four times MaxInFlight if that is
+	// more. It must be at least twice MaxInFlight.
+	MaxAhead int
+
+	// HandlerTimeout is how long a handler may take for a record; then its
+	// context ends. Zero: 30 s. Negative: no bound.
+	HandlerTimeout time.Duration
+	// DrainTimeout is how long handlers may take to finish when a partition is
+	// revoked or Run stops; then their contexts end. Zero: 10 s, well below the
+	// rebalance timeout of 60 s. Negative: their contexts end at once. At most
+	// 30 s.
+	DrainTimeout time.Duration
+	// StartTimeout bounds the checks of brokers and topics at the start of Run.
+	// Zero: 10 s. It must not be negative.
+	StartTimeout time.Duration
+
+	// Attempts is how often a record is tried before it is a dead letter, if its
+	// errors allow another try. Zero: 8; with one failure in ten, 3 attempts
+	// make a dead letter of one good record in a thousand. Negative: no bound.
+	Attempts int
+	// RetryFor bounds the time from a record's first failure to its dead letter;
+	// time during which the consumer is paused does not count. Zero: 10 min.
+	// Negative: no bound.
+	RetryFor time.Duration
+	// Backoff is how long a key waits between attempts. Zero fields: as in
+	// [resilience.Backoff], but Max is 30 s.
+	Backoff resilience.Backoff
+
+	// OutageRatio is the part of attempts that fail, of at least 20 within 30 s,
+	// at which the consumer takes it for an outage and pauses; with fewer
+	// attempts, 3 failures in a row of 2 records are one. Zero: 0.5. Negative:
+	// the consumer never pauses for an outage, and a record's attempts count
+	// even if nothing else succeeds. At most 1.
+	OutageRatio float64
+	// FloodRatio is the part of the last 100 records that became dead letters
+	// beyond which the consumer pauses. Zero: 0.5. Negative: it never pauses for
+	// that. At most 1.
+	FloodRatio float64
+
+	// CommitInterval is how often offsets are committed; they are, besides, at
+	// each revoke and when much is to be committed. Zero: 1 s. It must not be
+	// negative.
+	CommitInterval time.Duration
+
+	// DeadLetterTopic is where dead letters go. Empty: a topic for each source,
+	// [DeadLetterTopic] of the topic and the group.
+	DeadLetterTopic string
+	// DeadLetterRetention is the retention of dead-letter topics that are
+	// created. Zero: 30 days. Negative: for ever.
+	DeadLetterRetention time.Duration
+	// KeepTopics says that no topic is created or changed: dead-letter topics
+	// have to exist, and Run fails when they do not.
+	KeepTopics bool
+
+	// StartAtEnd says where a group without a committed offset begins. False: at
+	// the first record that is there. True: after the last.
+	StartAtEnd bool
+	// InstanceID makes the consumer a static member of the group (KIP-345): a
+	// restart within the session timeout of 45 s moves no partitions. It must be
+	// unique in the group and stay the same over restarts; the name of a
+	// StatefulSet's pod does. Empty: a dynamic member.
+	InstanceID string
+
+	// SpanLinks says how the span of a record relates to its producer's. False:
+	// it is a child, so that one trace shows all. True: it begins a trace of its
+	// own, linked to the producer's.
+	SpanLinks bool
+	// Logger is where the consumer logs. Nil: slog.Default().
+	Logger *slog.Logger
+	// TracerProvider makes the spans. Nil: OpenTelemetry's global one.
+	TracerProvider trace.TracerProvider
+	// MeterProvider makes the instruments. Nil: OpenTelemetry's global one.
+	MeterProvider metric.MeterProvider
+	// Propagator reads the trace context of records. Nil: OpenTelemetry's global
+	// one.
+	Propagator propagation.TextMapPropagator
+}
+
+// resolve applies the defaults and returns every fault.
+func (c ConsumerConfig) resolve() (ConsumerConfig, error) {
+	c.Workers = cmp.Or(c.Workers, 64)
+	c.MaxInFlight = cmp.Or(c.MaxInFlight, 1024)
+	c.MaxInFlightBytes = cmp.Or(c.MaxInFlightBytes, 64<<20)
+	c.MaxAhead = cmp.Or(c.MaxAhead, max(10_000, 4*c.MaxInFlight))
+	c.HandlerTimeout = cmp.Or(c.HandlerTimeout, 30*time.Second)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 10*time.Second)
+	c.StartTimeout = cmp.Or(c.StartTimeout, 10*time.Second)
+	c.Attempts = cmp.Or(c.Attempts, 8)
+	c.RetryFor = cmp.Or(c.RetryFor, 10*time.Minute)
+	c.Backoff.Max = cmp.Or(c.Backoff.Max, max(30*time.Second, c.Backoff.Base))
+	c.OutageRatio = cmp.Or(c.OutageRatio, 0.5)
+	c.FloodRatio = cmp.Or(c.FloodRatio, 0.5)
+	c.CommitInterval = cmp.Or(c.CommitInterval, time.Second)
+	c.DeadLetterRetention = cmp.Or(c.DeadLetterRetention, 30*24*time.Hour)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	return c, c.faults()
+}
+
+func (c ConsumerConfig) faults() error {
+	var faults []error
+	fault := func(bad bool, field string, value any, want string) {
+		if bad {
+			faults = append(faults, fmt.Errorf("%s is %v, want %s", field, value, want))
+		}
+	}
+	fault(c.Workers < 0, "Workers", c.Workers, "0 or more")
+	fault(c.MaxInFlight < 0, "MaxInFlight", c.MaxInFlight, "0 or more")
+	fault(c.MaxInFlightBytes < 0, "MaxInFlightBytes", c.MaxInFlightBytes, "0 or more")
+	fault(c.MaxAhead < 2*c.MaxInFlight, "MaxAhead", c.MaxAhead, "at least twice MaxInFlight")
+	fault(c.DrainTimeout > maxDrain, "DrainTimeout", c.DrainTimeout, "at most 30s, for a rebalance must not take longer than 60s")
+	fault(c.StartTimeout < 0, "StartTimeout", c.StartTimeout, "0 or more")
+	fault(c.OutageRatio > 1, "OutageRatio", c.OutageRatio, "at most 1")
+	fault(c.FloodRatio > 1, "FloodRatio", c.FloodRatio, "at most 1")
+	fault(c.CommitInterval < 0, "CommitInterval", c.CommitInterval, "0 or more")
+	fault(c.DeadLetterTopic != "" && !validTopic(c.DeadLetterTopic), "DeadLetterTopic", fmt.Sprintf("%q", c.DeadLetterTopic), "a name that Kafka permits")
+	if err := c.Backoff.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("Backoff: %w", err))
+	}
+	return errors.Join(faults...)
+}
+
+const (
+	maxDrain         = 30 * time.Second
+	rebalanceTimeout = 60 * time.Second
+	sessionTimeout   = 45 * time.Second
+)
+
+func (c ConsumerConfig) limits() limits {
+	return limits{
+		attempts: c.Attempts, retryFor: c.RetryFor, backoff: c.Backoff.Wait, maxWait: c.Backoff.Max,
+		records: c.MaxInFlight, bytes: c.MaxInFlightBytes, ahead: c.MaxAhead,
+		probeFirst: time.Second, probeMax: 30 * time.Second,
+	}
+}
+
+// LogValue describes the effective configuration.
+func (c ConsumerConfig) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.Int("workers", c.Workers),
+		slog.Int("max_in_flight", c.MaxInFlight),
+		slog.Int64("max_in_flight_bytes", c.MaxInFlightBytes),
+		slog.Int("max_ahead", c.MaxAhead),
+		slog.Duration("handler_timeout", c.HandlerTimeout),
+		slog.Duration("drain_timeout", c.DrainTimeout),
+		slog.Int("attempts", c.Attempts),
+		slog.Duration("retry_for", c.RetryFor),
+		slog.Duration("backoff_base", c.Backoff.Base),
+		slog.Duration("backoff_max", c.Backoff.Max),
+		slog.Float64("outage_ratio", c.OutageRatio),
+		slog.Float64("flood_ratio", c.FloodRatio),
+		slog.Duration("commit_interval", c.CommitInterval),
+	)
+}

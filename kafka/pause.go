@@ -1,0 +1,125 @@
+package kafka
+
+import (
+	"container/heap"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+)
+
+// PauseReason says why a consumer stopped handing out records.
+type PauseReason uint8
+
+const (
+	// NotPaused: records are handed out.
+	NotPaused PauseReason = iota
+	// PausedByOutage: what the handlers depend on, or the handlers themselves,
+	// fail for everything.
+	PausedByOutage
+	// PausedByFlood: too many of the last records became dead letters.
+	PausedByFlood
+)
+
+// String returns "", "outage" or "dead letter flood".
+func (r PauseReason) String() string {
+	return [...]string{"", "outage", "dead letter flood"}[min(r, PausedByFlood)]
+}
+
+// pauseLocked stops handing out records. Attempts that were spent in the run-up
+// are given back.
+func (s *scheduler) pauseLocked(reason PauseReason, err error, now time.Time) *pause {
+	s.pause = &pause{
+		reason: reason, since: now, err: err, fresh: true,
+		interval: s.limits.probeFirst, next: now.Add(s.limits.probeFirst),
+	}
+	for _, it := range s.waiting {
+		if it.failure.redelivery == errors.RedeliverOutage && it.refuted < maxRefuted {
+			it.attempts, it.held = 0, true
+		}
+	}
+	token(s.clock)
+	copied := *s.pause
+	return &copied
+}
+
+// holdLocked keeps a record that failed during a pause, without a charge.
+func (s *scheduler) holdLocked(it *item, probe bool, now time.Time) verdict {
+	it.attempts = max(it.attempts-1, 0)
+	if it.failure.redelivery == errors.RedeliverOutage && !probe {
+		it.attempts = 0 // It was under way in the run-up.
+	}
+	it.held = true
+	it.due = now
+	if probe {
+		s.probeFailedLocked(now)
+	}
+	return verdict{action: actHold, fetch: s.waitLocked(it)}
+}
+
+func (s *scheduler) probeFailedLocked(now time.Time) {
+	s.pause.interval = min(2*s.pause.interval, s.limits.probeMax)
+	s.pause.next = now.Add(s.pause.interval)
+	token(s.clock)
+}
+
+// pickProbeLocked hands out one record at a time, at growing intervals: in turn
+// one that was not tried yet, for the fault may be that of those that were, and
+// the one that was not tried for the longest time.
+func (s *scheduler) pickProbeLocked(now time.Time) *item {
+	p := s.pause
+	if p.probe != nil || p.next.After(now) {
+		return nil
+	}
+	oldest := s.oldestWaitingLocked()
+	if oldest == nil || p.fresh && s.ready.size > 0 {
+		sl := s.ready.pop()
+		if sl == nil {
+			token(s.room) // Nothing is held: one record is fetched.
+			return nil
+		}
+		p.probe = sl.first
+	} else {
+		heap.Remove(&s.waiting, oldest.heapIndex)
+		s.unblockLocked(oldest.slot)
+		p.probe = oldest
+	}
+	p.fresh = !p.fresh
+	p.probes++
+	return p.probe
+}
+
+func (s *scheduler) oldestWaitingLocked() *item {
+	var oldest *item
+	for _, it := range s.waiting {
+		if oldest == nil || it.lastTried.Before(oldest.lastTried) {
+			oldest = it
+		}
+	}
+	return oldest
+}
+
+// resumeLocked hands out records again, because of a record that showed that it
+// works. It returns the pause that is over.
+func (s *scheduler) resumeLocked(by *item, now time.Time) *pause {
+	over := *s.pause
+	over.until = now
+	s.pause = nil
+	s.health.reset()
+	s.flood.reset()
+	for _, it := range s.waiting {
+		if !it.held {
+			continue
+		}
+		it.held = false
+		if it != by && it.failure.redelivery == errors.RedeliverOutage {
+			it.refuted++
+		}
+		it.firstFailure, it.handledThen = now, s.handled
+		it.due = now.Add(s.limits.backoff(1))
+	}
+	heap.Init(&s.waiting)
+	token(s.clock)
+	token(s.room)
+	s.work.Broadcast()
+	return &over
+}

@@ -1,0 +1,140 @@
+package kafka
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+var errRevoked = errors.New("kafka: the partition is given up")
+
+// commitTimeout bounds a commit; with the longest drain it stays below the
+// rebalance timeout.
+const commitTimeout = 10 * time.Second
+
+func (c *Consumer) onAssigned(_ context.Context, client *kgo.Client, assigned map[string][]int32) {
+	tps := flatten(assigned)
+	c.pauseMu.Lock()
+	defer c.pauseMu.Unlock()
+	for _, tp := range tps {
+		c.sched.assign(tp, describePartition(c.group, c.cfg.Connection.clientID(), tp))
+		delete(c.fetching, tp)
+	}
+	if len(assigned) > 0 {
+		client.ResumeFetchPartitions(assigned) // A pause outlives an assignment (franz-go#1272).
+	}
+}
+
+func (c *Consumer) onRevoked(_ context.Context, _ *kgo.Client, revoked map[string][]int32) {
+	c.giveUp(flatten(revoked), true)
+}
+
+// onLost is called when the group has removed the consumer: the partitions have
+// other owners, who began where the last commit was.
+func (c *Consumer) onLost(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
+	c.giveUp(flatten(lost), false)
+}
+
+// giveUp gives partitions up: nothing more of them is handed out, handlers may
+// finish within the drain timeout, then their contexts end, what is done is
+// committed, and from then on nothing counts. Without ours there is neither
+// draining nor a commit.
+func (c *Consumer) giveUp(tps []topicPartition, ours bool) {
+	if len(tps) == 0 {
+		return
+	}
+	c.revokeMu.Lock()
+	defer c.revokeMu.Unlock()
+	c.polls.settle()
+	s := c.sched
+	s.mu.Lock()
+	lost := s.revokeLocked(tps)
+	s.mu.Unlock()
+	if len(lost) == 0 {
+		return
+	}
+	if !ours || !c.drain(lost) {
+		s.mu.Lock()
+		c.endLocked(lost)
+		s.mu.Unlock()
+		grace := time.NewTimer(endGrace)
+		awaitIdle(s, lost, grace.C)
+		grace.Stop()
+	}
+	if ours {
+		// A member that was removed without knowing it is told "revoked" as well
+		// (franz-go#518). Then the commit is refused, and that is all.
+		ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+		if err := c.commit(ctx, lost, true); err != nil {
+			c.log.Warn("offsets could not be committed when partitions were revoked; what was done since the last commit is handled again", slog.Any("error", err))
+		}
+		cancel()
+		return
+	}
+	s.mu.Lock()
+	s.fenceLocked(lost)
+	s.mu.Unlock()
+}
+
+// drain waits for the handlers at work, within the drain timeout.
+func (c *Consumer) drain(lost []*partition) bool {
+	budget := time.NewTimer(max(c.cfg.DrainTimeout, 0))
+	defer budget.Stop()
+	return awaitIdle(c.sched, lost, budget.C)
+}
+
+// assigned returns the partitions that the consumer has.
+func (c *Consumer) assigned() []topicPartition {
+	c.sched.mu.Lock()
+	defer c.sched.mu.Unlock()
+	tps := make([]topicPartition, 0, len(c.sched.parts))
+	for tp := range c.sched.parts {
+		tps = append(tps, tp)
+	}
+	return tps
+}
+
+// applyFetching pauses and resumes the fetching of partitions as the scheduler
+// wants it.
+func (c *Consumer) applyFetching() {
+	client := c.client.Load()
+	if client == nil {
+		return
+	}
+	c.pauseMu.Lock()
+	defer c.pauseMu.Unlock()
+	pause, resume := map[string][]int32{}, map[string][]int32{}
+	c.sched.mu.Lock()
+	for tp, p := range c.sched.parts {
+		stop := p.stuck || p.crowded || p.burying > 0
+		if stop == c.fetching[tp] {
+			continue
+		}
+		c.fetching[tp] = stop
+		if stop {
+			pause[tp.topic] = append(pause[tp.topic], tp.partition)
+		} else {
+			resume[tp.topic] = append(resume[tp.topic], tp.partition)
+		}
+	}
+	c.sched.mu.Unlock()
+	if len(pause) > 0 {
+		client.PauseFetchPartitions(pause)
+	}
+	if len(resume) > 0 {
+		client.ResumeFetchPartitions(resume)
+	}
+}
+
+func flatten(m map[string][]int32) []topicPartition {
+	var tps []topicPartition
+	for topic, partitions := range m {
+		for _, p := range partitions {
+			tps = append(tps, topicPartition{topic, p})
+		}
+	}
+	return tps
+}

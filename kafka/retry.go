@@ -1,0 +1,108 @@
+package kafka
+
+import (
+	"container/heap"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+)
+
+// failedLocked decides by the table of package errors what becomes of a record
+// whose attempt failed.
+func (s *scheduler) failedLocked(it *item, f failure, probe bool, now time.Time) verdict {
+	if it.attempts == 0 {
+		it.firstFailure, it.handledThen = now, s.handled
+	}
+	it.attempts++
+	it.failure = f
+	if s.pause != nil && s.pause.reason == PausedByFlood {
+		return s.holdLocked(it, probe, now)
+	}
+	switch f.redelivery {
+	case errors.RedeliverNever:
+		v := s.buryLocked(it)
+		v.resumed = s.answeredLocked(it, probe, now)
+		return v
+	case errors.RedeliverLimited:
+		resumed := s.answeredLocked(it, probe, now)
+		v := s.retryLocked(it, f, now)
+		v.resumed = resumed
+		return v
+	default:
+		return s.suspectLocked(it, f, probe, now)
+	}
+}
+
+// answeredLocked ends an outage when a probe's failure shows that what it
+// depends on answers.
+func (s *scheduler) answeredLocked(it *item, probe bool, now time.Time) *pause {
+	if !probe {
+		return nil
+	}
+	return s.resumeLocked(it, now)
+}
+
+// suspectLocked handles a failure that may be an outage's.
+func (s *scheduler) suspectLocked(it *item, f failure, probe bool, now time.Time) verdict {
+	own := it.refuted >= maxRefuted // others succeeded again and again: the fault is the record's
+	var paused *pause
+	if s.health.ratio >= 0 && !own && s.pause == nil {
+		if s.health.failure(it, now) || f.circuit {
+			paused = s.pauseLocked(PausedByOutage, f.err, now)
+		}
+	}
+	if s.pause != nil && !own {
+		v := s.holdLocked(it, probe, now)
+		v.paused = paused
+		return v
+	}
+	if probe {
+		s.probeFailedLocked(now)
+	}
+	return s.retryLocked(it, f, now)
+}
+
+// retryLocked lets the record's key wait for another attempt, or gives it up.
+func (s *scheduler) retryLocked(it *item, f failure, now time.Time) verdict {
+	wait := max(s.limits.backoff(it.attempts), f.retryAfter)
+	if s.limits.attempts >= 0 && it.attempts >= s.limits.attempts || s.overtimeLocked(it, now) {
+		if !s.aloneLocked(it, f, now) {
+			return s.buryLocked(it)
+		}
+		wait = s.limits.maxWait
+	}
+	it.due = now.Add(wait)
+	return verdict{action: actRetry, wait: wait, fetch: s.waitLocked(it)}
+}
+
+func (s *scheduler) overtimeLocked(it *item, now time.Time) bool {
+	return s.limits.retryFor >= 0 && now.Sub(it.firstFailure) >= s.limits.retryFor
+}
+
+// aloneLocked reports whether nothing shows that the fault is the record's: on
+// a topic with one record a minute, the attempts of the first record are gone
+// before a second one can say that there is an outage.
+func (s *scheduler) aloneLocked(it *item, f failure, now time.Time) bool {
+	return f.redelivery == errors.RedeliverOutage && s.health.ratio >= 0 &&
+		s.handled == it.handledThen && it.refuted == 0 && !s.overtimeLocked(it, now)
+}
+
+// waitLocked puts the record, the first of its slot, among those that wait. It
+// reports whether the partition's fetching has to be paused.
+func (s *scheduler) waitLocked(it *item) (fetch bool) {
+	s.blockLocked(it.slot)
+	heap.Push(&s.waiting, it)
+	token(s.clock)
+	if s.roomLocked() > 0 {
+		token(s.room)
+	}
+	return s.crowdLocked(it.part)
+}
+
+// buryLocked hands the record to the writer of dead letters. Its key waits.
+func (s *scheduler) buryLocked(it *item) verdict {
+	it.held, it.burial = false, true
+	it.part.busy++
+	s.blockLocked(it.slot)
+	return verdict{action: actBury, fetch: s.crowdLocked(it.part)}
+}

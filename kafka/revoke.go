@@ -1,0 +1,97 @@
+package kafka
+
+import "time"
+
+// revokeLocked stops handing out records of the partitions and drops those that
+// no worker has. What is dropped or not finished goes to the next owner.
+func (s *scheduler) revokeLocked(tps []topicPartition) []*partition {
+	var lost []*partition
+	for _, tp := range tps {
+		p := s.parts[tp]
+		if p == nil || p.revoked {
+			continue
+		}
+		p.revoked = true
+		if p.busy > 0 {
+			p.idle = make(chan struct{})
+		}
+		lost = append(lost, p)
+	}
+	keepSlot := func(sl *slot) bool { return !sl.part.revoked }
+	s.ready.keep(keepSlot)
+	s.waiting = dropRevoked(s.waiting)
+	s.burials = dropRevoked(s.burials)
+	for _, p := range lost {
+		for _, sl := range p.slots {
+			s.dropLocked(sl)
+		}
+		if p.gated {
+			p.gated = false
+			s.gated--
+		}
+	}
+	token(s.room)
+	return lost
+}
+
+// dropLocked takes the slot's records out of flight, but for the one that is
+// being handled or written to the dead letters.
+func (s *scheduler) dropLocked(sl *slot) {
+	s.unblockLocked(sl)
+	keep := sl.first
+	if keep != nil && !keep.inHands && !keep.burial {
+		keep = nil
+	}
+	records, bytes := sl.records, sl.bytes
+	sl.first, sl.last, sl.records, sl.bytes = keep, keep, 0, 0
+	if keep != nil {
+		keep.next = nil
+		sl.records, sl.bytes = 1, keep.size
+	}
+	s.inFlight -= records - sl.records
+	s.bytes -= bytes - sl.bytes
+	if keep == nil {
+		s.freeSlotLocked(sl)
+	}
+}
+
+func dropRevoked(h retryHeap) retryHeap {
+	kept := h[:0]
+	for _, it := range h {
+		if !it.part.revoked {
+			kept = append(kept, it)
+		}
+	}
+	clear(h[len(kept):])
+	kept.init()
+	return kept
+}
+
+// fenceLocked ends the assignments: nothing of them counts any more.
+func (s *scheduler) fenceLocked(lost []*partition) {
+	for _, p := range lost {
+		p.fenced = true
+		if s.parts[p.topicPartition] == p {
+			delete(s.parts, p.topicPartition)
+		}
+	}
+}
+
+// awaitIdle waits until none of the partitions' records is in anybody's hands,
+// at most until the timer fires, and reports whether that was reached.
+func awaitIdle(s *scheduler, lost []*partition, timeout <-chan time.Time) bool {
+	for _, p := range lost {
+		s.mu.Lock()
+		idle := p.idle
+		s.mu.Unlock()
+		if idle == nil {
+			continue
+		}
+		select {
+		case <-idle:
+		case <-timeout:
+			return false
+		}
+	}
+	return true
+}

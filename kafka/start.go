@@ -1,0 +1,112 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// start checks, with a client of its own, that the brokers answer and that the
+// topics and their dead-letter topics are there. A group that is joined before
+// that would take partitions away from members that work.
+func (c *Consumer) start(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.StartTimeout)
+	defer cancel()
+	dials := new(dialErrors)
+	opts := append(c.cfg.Connection.options(c.brokers, c.log), kgo.WithHooks(dials))
+	client, err := kgo.NewClient(append(opts, c.cfg.Connection.Options...)...)
+	if err != nil {
+		return errors.InvalidArgument.Wrap(fmt.Errorf("configure the client: %w", err), "")
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	sources, err := findTopics(ctx, admin, c.topics)
+	if err != nil {
+		return c.explain(ctx, dials.explain(err))
+	}
+	c.dead = newDeadLetterWriter(c)
+	if err := c.dead.prepare(ctx, admin, sources); err != nil {
+		return c.explain(ctx, dials.explain(err))
+	}
+	return nil
+}
+
+// explain says that time is up where that is what happened.
+func (c *Consumer) explain(ctx context.Context, err error) error {
+	if ctx.Err() == nil || errors.CodeOf(err) == errors.FailedPrecondition {
+		return err
+	}
+	return errors.Unavailable.Wrap(fmt.Errorf("brokers %s did not answer within %v: %w", strings.Join(c.brokers, ","), c.cfg.StartTimeout, err), "")
+}
+
+// findTopics returns the details of the topics. A topic that was made a moment
+// ago is not known to every broker: a missing one is asked for a second time.
+func findTopics(ctx context.Context, admin *kadm.Client, topics []string) (kadm.TopicDetails, error) {
+	details, err := admin.ListTopics(ctx, topics...)
+	if err == nil && len(missing(details, topics)) > 0 {
+		select {
+		case <-time.After(2 * metadataMinAge):
+		case <-ctx.Done():
+		}
+		details, err = admin.ListTopics(ctx, topics...)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", coded(err))
+	}
+	if names := missing(details, topics); len(names) > 0 {
+		return nil, errors.FailedPrecondition.Newf("topics that do not exist: %s", strings.Join(names, ", "))
+	}
+	for _, name := range topics {
+		if err := details[name].Err; err != nil {
+			return nil, fmt.Errorf("read topic %q: %w", name, coded(err))
+		}
+	}
+	return details, nil
+}
+
+func missing(details kadm.TopicDetails, topics []string) []string {
+	var names []string
+	for _, name := range topics {
+		if d, ok := details[name]; !ok || errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// coded gives an error of Kafka a code of ours.
+func coded(err error) error {
+	if err == nil || errors.CodeOf(err) != errors.Unknown {
+		return err
+	}
+	return codeOfKafka(err).Wrap(err, "")
+}
+
+// codeOfKafka reads Kafka's error codes. Retriable ones mean that a broker
+// cannot answer now.
+func codeOfKafka(err error) errors.Code {
+	switch {
+	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed),
+		errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
+		return errors.PermissionDenied
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		return errors.Unauthenticated
+	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InvalidTopicException):
+		return errors.FailedPrecondition
+	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge), errors.Is(err, kerr.InvalidRecord):
+		return errors.InvalidArgument
+	case errors.Is(err, kgo.ErrMaxBuffered):
+		return errors.ResourceExhausted
+	case errors.Is(err, kgo.ErrRecordTimeout), errors.Is(err, kgo.ErrClientClosed), kerr.IsRetriable(err):
+		return errors.Unavailable
+	}
+	return errors.Unknown
+}

@@ -1,0 +1,104 @@
+package kafka
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+)
+
+// Status is what a consumer is doing.
+type Status struct {
+	// Running says whether Run has started and not begun to stop.
+	Running bool
+	// Paused says why no records are handed out, but for probes.
+	Paused PauseReason
+	// PausedSince is when that began. Zero when it is not paused.
+	PausedSince time.Time
+	// PauseCause is the error that led to the pause. Nil when it is not paused.
+	PauseCause error
+	// NextProbe is when the next record is tried. Zero when it is not paused.
+	NextProbe time.Time
+	// Partitions is how many partitions the consumer has.
+	Partitions int
+	// InFlight is how many records are fetched and not done.
+	InFlight int
+	// Waiting is how many of them cannot be handled now: they wait for another
+	// attempt or to be dead letters, or are of the same key behind such a record.
+	Waiting int
+	// Unwritten is how many dead letters could not be written so far.
+	Unwritten int
+	// Handled is how many records were handled with success.
+	Handled uint64
+	// DeadLetters is how many records were written to the dead letters.
+	DeadLetters uint64
+}
+
+// LogValue groups what is not zero.
+func (s Status) LogValue() slog.Value {
+	attrs := []slog.Attr{
+		slog.Bool("running", s.Running),
+		slog.Int("partitions", s.Partitions),
+		slog.Int("in_flight", s.InFlight),
+		slog.Int("waiting", s.Waiting),
+		slog.Uint64("handled", s.Handled),
+		slog.Uint64("dead_letters", s.DeadLetters),
+	}
+	if s.Unwritten > 0 {
+		attrs = append(attrs, slog.Int("dead_letters_unwritten", s.Unwritten))
+	}
+	if s.Paused != NotPaused {
+		attrs = append(attrs, slog.String("paused", s.Paused.String()), slog.Time("paused_since", s.PausedSince),
+			slog.Time("next_probe", s.NextProbe), slog.Any("pause_cause", s.PauseCause))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// Status returns what the consumer is doing.
+func (c *Consumer) Status() Status {
+	s := c.sched
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := Status{
+		Running:    c.state.Load() == stateRunning,
+		Partitions: len(s.parts), InFlight: s.inFlight, Waiting: s.blocked,
+		Unwritten: len(s.burials), Handled: s.handled, DeadLetters: s.buried,
+	}
+	if p := s.pause; p != nil {
+		st.Paused, st.PausedSince, st.PauseCause, st.NextProbe = p.reason, p.since, p.err, p.next
+	}
+	return st
+}
+
+// Ready returns nil while the consumer runs, and an error before Run has
+// started and from when it begins to stop. It has the form of a readiness check.
+//
+// A paused consumer is ready: what it waits for is usually shared, and a check
+// that fails takes the whole fleet out. Status says whether it is paused.
+func (c *Consumer) Ready(context.Context) error {
+	switch c.state.Load() {
+	case stateNew, stateStarting:
+		return errors.Unavailable.New("The consumer has not started.")
+	case stateRunning:
+		return nil
+	case stateDraining:
+		return errors.Unavailable.New("The consumer is stopping.")
+	}
+	return errors.Unavailable.New("The consumer has stopped.")
+}
+
+// lags returns the distance of each partition's mark to its end, as of the last
+// fetch.
+func (c *Consumer) lags() map[topicPartition]int64 {
+	s := c.sched
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lags := make(map[topicPartition]int64, len(s.parts))
+	for tp, p := range s.parts {
+		if p.tracker.mark >= 0 && p.highWatermark > 0 {
+			lags[tp] = max(p.highWatermark-p.tracker.mark, 0)
+		}
+	}
+	return lags
+}
