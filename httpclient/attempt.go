@@ -37,7 +37,7 @@ func (c *call) outcome(resp *http.Response, err error) resilience.Outcome {
 	if err == nil {
 		err = statusFault(resp.StatusCode)
 	}
-	if c.bodyBroken.Load() {
+	if c.oursToBlame {
 		return resilience.Excluded
 	}
 	return resilience.Classify(c.original.Context(), err)
@@ -100,7 +100,7 @@ func (c *call) timeLeft(ctx context.Context) (time.Duration, bool) {
 func (c *call) faultOf(req *http.Request, resp *http.Response, err error, expired *TimeoutError) error {
 	switch {
 	case err == nil && resp == nil:
-		return errors.MarkRetryable(fmt.Errorf("%T returned neither a response nor an error", c.transport.cfg.Transport), false)
+		return c.blame(fmt.Errorf("%T returned neither a response nor an error", c.transport.cfg.Transport))
 	case expired != nil && req.Context().Err() == nil:
 		return expired
 	case err == nil:
@@ -108,8 +108,28 @@ func (c *call) faultOf(req *http.Request, resp *http.Response, err error, expire
 			resp.Body = http.NoBody
 		}
 		return nil
+	case req.Context().Err() != nil:
+		return gone(req.Context(), err)
 	case c.bodyBroken.Load():
-		return errors.MarkRetryable(fmt.Errorf("read the request's body: %w", err), false)
+		return c.blame(fmt.Errorf("read the request's body: %w", err))
+	case invalidRequest(req, c.header):
+		return c.blame(err)
 	}
-	return transportFault(req, err)
+	return transportFault(err)
+}
+
+// gone returns the error of a call whose caller went away, or whose caller's time is over. That is
+// context's error, unless the caller's context has a cause of its own.
+func gone(ctx context.Context, err error) error {
+	if errors.CodeOf(err) != errors.Unknown {
+		return err
+	}
+	return &transportError{err, errors.CodeOf(ctx.Err())}
+}
+
+// blame notes that an attempt failed on this side, so that it says nothing of the other, and another
+// attempt would fail in the same way.
+func (c *call) blame(err error) error {
+	c.oursToBlame = true
+	return errors.MarkRetryable(&transportError{err, errors.Internal}, false)
 }

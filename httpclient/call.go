@@ -36,13 +36,14 @@ type call struct {
 	wait    deadlineContext
 	dog     watchdog
 
-	attempt    int // number of the attempt, from 1
-	bodies     int // how often nextBody was asked
-	bodyBroken atomic.Bool
-	cancel     context.CancelCauseFunc // of the latest attempt
-	fault      error                   // of the latest attempt; nil: it has a response, or was none
-	result     error                   // of a call without response
-	retryAt    time.Time               // when the next attempt is due
+	attempt     int // number of the attempt, from 1
+	bodies      int // how often nextBody was asked
+	bodyBroken  atomic.Bool
+	oursToBlame bool                    // the latest attempt failed on this side
+	cancel      context.CancelCauseFunc // of the latest attempt
+	fault       error                   // of the latest attempt; nil: it has a response, or was none
+	result      error                   // of a call without response
+	retryAt     time.Time               // when the next attempt is due
 
 	body      responseBody
 	spanAttrs [8]attribute.KeyValue

@@ -67,16 +67,12 @@ func (e *callError) Timeout() bool {
 }
 
 // transportFault gives the error of an attempt its code. What another attempt cannot cure is marked.
-func transportFault(req *http.Request, err error) error {
-	switch {
-	case req.Context().Err() != nil:
-		return err // the caller went away, or its time is over: that is context's error, with its code
-	case invalidRequest(req):
-		return errors.MarkRetryable(&transportError{err, errors.Internal}, false)
-	case untrusted(err):
-		return errors.MarkRetryable(&transportError{err, errors.Unavailable}, false)
+func transportFault(err error) error {
+	fault := &transportError{err, errors.Unavailable}
+	if untrusted(err) {
+		return errors.MarkRetryable(fault, false)
 	}
-	return &transportError{err, errors.Unavailable}
+	return fault
 }
 
 // untrusted reports whether the peer's certificate, or ours, was refused.
@@ -99,12 +95,12 @@ func untrusted(err error) bool {
 
 // invalidRequest reports whether the request could never have been sent. net/http's own errors for
 // that are untyped, and matching their text is what go-retryablehttp does.
-func invalidRequest(req *http.Request) bool {
+func invalidRequest(req *http.Request, header http.Header) bool {
 	switch {
 	case req.URL.Scheme != "http" && req.URL.Scheme != "https", req.URL.Host == "", !isToken(req.Method):
 		return true
 	}
-	for name, values := range req.Header {
+	for name, values := range header {
 		if !isToken(name) {
 			return true
 		}

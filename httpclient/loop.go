@@ -3,7 +3,6 @@ package httpclient
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/internal/httpconv"
+	"github.com/backend-platform/sdk/internal/redact"
 	"github.com/backend-platform/sdk/resilience"
 )
 
@@ -107,12 +107,8 @@ func (c *call) judged(resp *http.Response, err error) error {
 	case c.fault != nil:
 		return c.fault
 	}
-	// The inner client failed by itself: it cannot read the Location of a redirect.
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		err = wrapped.Err
-	}
-	return errors.MarkRetryable(err, false)
+	// The inner client failed by itself: it cannot read the Location of a redirect, and quotes it.
+	return errors.MarkRetryable(&transportError{errors.New(redact.Text(withoutURL(err).Error())), errors.Internal}, false)
 }
 
 // backoff is the loop's Backoff. The time that discarding the response took is part of the wait, so

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"syscall"
@@ -29,6 +30,9 @@ func newClient(t testing.TB, script http.RoundTripper, cfg httpclient.Config) *h
 	cfg.Transport = script
 	if cfg.Retry.Budget == (resilience.BudgetConfig{}) {
 		cfg.Retry.Budget = unlimited.Budget
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	client, err := httpclient.New("inventory", cfg)
 	if err != nil {

@@ -1,0 +1,217 @@
+package httpclient_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/httpclient"
+	"github.com/backend-platform/sdk/resilience"
+)
+
+// countingServer counts the connections that are made to it.
+func countingServer(t testing.TB, handler http.HandlerFunc) (server *httptest.Server, connections *atomic.Int64) {
+	t.Helper()
+	connections = new(atomic.Int64)
+	server = httptest.NewUnstartedServer(handler)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	return server, connections
+}
+
+// ownClient has the transport that a client has by default.
+func ownClient(t testing.TB, cfg httpclient.Config) *http.Client {
+	t.Helper()
+	client := newClient(t, nil, cfg)
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+// go-retryablehttp reads 4 KiB of a body that nobody wants, so that each 5 kB error body costs a
+// connection: a hundred in a hundred attempts.
+func TestErrorBodiesOfRetriedResponsesCostNoConnection(t *testing.T) {
+	var calls atomic.Int64
+	server, connections := countingServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		if calls.Add(1)%3 != 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_, _ = io.WriteString(w, strings.Repeat("x", 5000))
+	})
+	client := ownClient(t, httpclient.Config{
+		Retry:   resilience.RetryConfig{Backoff: resilience.Backoff{Base: -1}},
+		Breaker: resilience.BreakerConfig{FailureRatio: -1},
+	})
+	for range 10 {
+		resp, err := send(t, client, "GET", server.URL, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body := readAndClose(t, resp); resp.StatusCode != 200 || len(body) != 5000 {
+			t.Fatalf("status %d, %d bytes", resp.StatusCode, len(body))
+		}
+	}
+	if got := connections.Load(); got != 1 {
+		t.Errorf("%d connections for %d attempts, want 1", got, calls.Load())
+	}
+}
+
+// go-retryablehttp closes the idle connections to every host after a final failure.
+func TestFailuresOfOneHostCostAnotherNoConnections(t *testing.T) {
+	healthy, connections := countingServer(t, func(http.ResponseWriter, *http.Request) {})
+	broken, _ := countingServer(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	client := ownClient(t, httpclient.Config{Retry: resilience.RetryConfig{Backoff: resilience.Backoff{Base: -1}}})
+	for range 10 {
+		if resp, err := send(t, client, "GET", broken.URL, ""); err == nil {
+			_ = resp.Body.Close()
+			t.Fatal("no error")
+		}
+		resp, err := send(t, client, "GET", healthy.URL, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		readAndClose(t, resp)
+	}
+	if got := connections.Load(); got != 1 {
+		t.Errorf("%d connections to the healthy host, want 1", got)
+	}
+}
+
+func TestHelpersReuseTheConnectionWhateverTheResponse(t *testing.T) {
+	server, connections := countingServer(t, func(w http.ResponseWriter, req *http.Request) {
+		switch req.URL.Path {
+		case "/problem":
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(404)
+			_, _ = io.WriteString(w, `{"code":"not_found"}`+strings.Repeat(" ", 200_000))
+		case "/html":
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = io.WriteString(w, strings.Repeat("<p>", 50_000))
+		default:
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{}`+strings.Repeat(" ", 20_000))
+		}
+	})
+	client := ownClient(t, httpclient.Config{})
+	for range 3 {
+		for _, path := range []string{"/json", "/problem", "/html"} {
+			_, err := httpclient.Get[struct{ A int }](t.Context(), client, server.URL+path)
+			if (err != nil) != (path != "/json") {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+		if err := httpclient.Delete(t.Context(), client, server.URL+"/json"); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := connections.Load(); got != 1 {
+		t.Errorf("%d connections, want 1", got)
+	}
+}
+
+func TestServesHTTP2OverTLSAndRefusesUnknownCertificates(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		_, _ = io.WriteString(w, req.Proto+" "+req.UserAgent())
+	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	resp, err := send(t, ownClient(t, httpclient.Config{TLS: &tls.Config{RootCAs: roots}, UserAgent: "orders/1.4.2"}), "GET", server.URL, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := readAndClose(t, resp); !strings.HasPrefix(got, "HTTP/2.0 orders/1.4.2 sdk-httpclient/") {
+		t.Errorf("got %q", got)
+	}
+
+	_, err = send(t, ownClient(t, httpclient.Config{}), "GET", server.URL, "")
+	if errors.CodeOf(err) != errors.Unavailable || errors.Retryable(err) {
+		t.Errorf("%v: code %v, retryable %v; want unavailable and never retried", err, errors.CodeOf(err), errors.Retryable(err))
+	}
+	if _, retried := errors.AsType[*resilience.AttemptsError](err); retried {
+		t.Errorf("%v: was retried", err)
+	}
+}
+
+func TestRefusesOldTLS(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	server.StartTLS()
+	defer server.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	if resp, err := send(t, ownClient(t, httpclient.Config{TLS: &tls.Config{RootCAs: roots}}), "GET", server.URL, ""); err == nil {
+		_ = resp.Body.Close()
+		t.Error("TLS 1.1 was accepted")
+	}
+}
+
+func TestResponseHeadersAreLimited(t *testing.T) {
+	server, _ := countingServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("x", 300<<10))
+	})
+	if resp, err := send(t, ownClient(t, httpclient.Config{Retry: once}), "GET", server.URL, ""); err == nil {
+		_ = resp.Body.Close()
+		t.Error("300 KiB of headers were accepted")
+	}
+}
+
+func TestWhatCannotBeSentIsNotRetried(t *testing.T) {
+	client := ownClient(t, httpclient.Config{})
+	for name, change := range map[string]func(*http.Request){
+		"scheme":       func(r *http.Request) { r.URL.Scheme = "gopher" },
+		"no host":      func(r *http.Request) { r.URL.Host = "" },
+		"header name":  func(r *http.Request) { r.Header["X Y"] = []string{"1"} },
+		"header value": func(r *http.Request) { r.Header["X"] = []string{"a\nb"} },
+		"method":       func(r *http.Request) { r.Method = "GET IT" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			req, _ := http.NewRequestWithContext(t.Context(), "GET", "http://127.0.0.1:1/", nil)
+			change(req)
+			_, err := client.Do(req)
+			if err == nil || errors.Retryable(err) {
+				t.Errorf("%v: retryable %v", err, errors.Retryable(err))
+			}
+			if _, retried := errors.AsType[*resilience.AttemptsError](err); retried {
+				t.Errorf("%v: was retried", err)
+			}
+		})
+	}
+	var wrapped *url.Error
+	if _, err := client.Get("http://%zz/"); !errors.As(err, &wrapped) {
+		t.Errorf("%v is no url.Error", err)
+	}
+}
+
+func TestTruncatedBodyIsAnErrorOfTheRead(t *testing.T) {
+	server, _ := countingServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", "100")
+		_, _ = io.WriteString(w, `{"a":`)
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	_, err := httpclient.Get[map[string]int](t.Context(), ownClient(t, httpclient.Config{}), server.URL)
+	if errors.CodeOf(err) != errors.Unavailable || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("%v: code %v, want unavailable from an unexpected EOF", err, errors.CodeOf(err))
+	}
+}

@@ -1,0 +1,57 @@
+package httpclient_test
+
+import (
+	"testing"
+
+	"go.opentelemetry.io/otel"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/backend-platform/sdk/httpclient"
+)
+
+// Without an SDK the client makes no spans, and the first call after one is installed has one.
+func TestSpansBeginWhenAnSDKIsInstalled(t *testing.T) {
+	before := otel.GetTracerProvider()
+	t.Cleanup(func() { otel.SetTracerProvider(noop.NewTracerProvider()) })
+	client := newClient(t, stub{}, httpclient.Config{})
+	for range 3 {
+		get(t, client)
+	}
+	if otel.GetTracerProvider() != before {
+		t.Fatal("another test installed a provider")
+	}
+	spans := tracetest.NewSpanRecorder()
+	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)))
+	get(t, client)
+	if got := len(spans.Ended()); got != 1 {
+		t.Errorf("%d spans, want 1", got)
+	}
+}
+
+func TestDroppedSpansAreNotTakenForNoSDK(t *testing.T) {
+	sampler := &alternate{}
+	spans := tracetest.NewSpanRecorder()
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans), sdktrace.WithSampler(sampler))
+	client := newClient(t, stub{}, httpclient.Config{TracerProvider: provider})
+	for range 4 {
+		get(t, client)
+	}
+	if got := len(spans.Ended()); got != 2 {
+		t.Errorf("%d spans, want every other one of 4", got)
+	}
+}
+
+// alternate drops the first span, keeps the second, and so on.
+type alternate struct{ n int }
+
+func (a *alternate) ShouldSample(sdktrace.SamplingParameters) sdktrace.SamplingResult {
+	a.n++
+	if a.n%2 == 0 {
+		return sdktrace.SamplingResult{Decision: sdktrace.RecordAndSample}
+	}
+	return sdktrace.SamplingResult{Decision: sdktrace.Drop}
+}
+
+func (a *alternate) Description() string { return "alternate" }
