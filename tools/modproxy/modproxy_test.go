@@ -252,6 +252,15 @@ func TestStandaloneBuildsAgainstSiblingsAsTheyAreNow(t *testing.T) {
 	}
 }
 
+func TestStandaloneTestsFindTheStandardLibrarysSources(t *testing.T) {
+	root, _ := workspace(t, map[string]string{"client/goroot_test.go": "package client_test\n\nimport (\n\t\"go/build\"\n\t\"testing\"\n)\n\n" +
+		"func TestSources(t *testing.T) {\n\tif _, err := build.Import(\"errors\", \"\", build.FindOnly); err != nil {\n\t\tt.Error(err)\n\t}\n}\n"})
+	mustTidy(t, root)
+	if err := standalone(t, root); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestStandaloneStopsWhenCancelled(t *testing.T) {
 	root, _ := workspace(t, nil)
 	mustTidy(t, root)

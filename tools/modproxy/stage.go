@@ -84,14 +84,14 @@ func (s *Stage) Version(m *Module) string { return s.versions[m.Path] }
 
 // environment asks the go command for the user's settings and puts the stage's in front of them.
 func (s *Stage) environment(ctx context.Context) ([]string, error) {
-	cmd := exec.CommandContext(ctx, "go", "env", "-json", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GONOSUMDB")
+	cmd := exec.CommandContext(ctx, "go", "env", "-json", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GONOSUMDB", "GOROOT")
 	cmd.Dir = s.dir
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("go env: %w", err)
 	}
-	var user struct{ GOMODCACHE, GOPROXY, GOFLAGS, GONOSUMDB string }
+	var user struct{ GOMODCACHE, GOPROXY, GOFLAGS, GONOSUMDB, GOROOT string }
 	if err := json.Unmarshal(out, &user); err != nil {
 		return nil, fmt.Errorf("go env: %w", err)
 	}
@@ -103,6 +103,8 @@ func (s *Stage) environment(ctx context.Context) ([]string, error) {
 		// A GOPRIVATE that covers the siblings would send the go command past the proxy, to the version control.
 		"GONOPROXY=none",
 		"GONOSUMDB="+strings.Trim(user.GONOSUMDB+",github.com/backend-platform/*", ","),
+		// A test binary built with -trimpath does not know where the standard library's sources are.
+		"GOROOT="+user.GOROOT,
 		// Otherwise the throw-away cache could not be removed without chmod.
 		"GOFLAGS="+strings.TrimSpace(user.GOFLAGS+" -modcacherw"),
 	), nil
