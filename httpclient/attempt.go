@@ -104,9 +104,7 @@ func (c *call) faultOf(req *http.Request, resp *http.Response, err error, expire
 	case expired != nil && req.Context().Err() == nil:
 		return expired
 	case err == nil:
-		if resp.Body == nil {
-			resp.Body = http.NoBody
-		}
+		complete(resp)
 		return nil
 	case req.Context().Err() != nil:
 		return gone(req.Context(), err)
@@ -116,6 +114,16 @@ func (c *call) faultOf(req *http.Request, resp *http.Response, err error, expire
 		return c.blame(err)
 	}
 	return transportFault(err)
+}
+
+// complete fills in what a real transport always gives and a stub may not.
+func complete(resp *http.Response) {
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	if resp.Header == nil {
+		resp.Header = make(http.Header)
+	}
 }
 
 // gone returns the error of a call whose caller went away, or whose caller's time is over. That is

@@ -45,12 +45,15 @@ func newTransport(name string, cfg Config) (*transport, error) {
 	var faults []error
 	if name == "" {
 		faults = append(faults, errors.New("name: is empty"))
+		name = "unnamed" // to find the other faults, too
 	}
 	cfg, err := cfg.resolve()
 	faults = append(faults, err)
 	planner, err := resilience.NewPlanner(name, cfg.Retry)
 	faults = append(faults, err)
-	destinations, err := resilience.NewRegistry(name, resilience.RegistryConfig{Breaker: cfg.Breaker, Budget: cfg.Retry.Budget})
+	destinations, err := resilience.NewRegistry(name, resilience.RegistryConfig{
+		Breaker: cfg.Breaker, Budget: cfg.Retry.Budget, Logger: cfg.Logger, MeterProvider: cfg.MeterProvider,
+	})
 	faults = append(faults, err)
 	telemetry, err := newTelemetry(cfg)
 	faults = append(faults, err)

@@ -44,8 +44,7 @@ type Config struct {
 	IdempotencyKeys bool
 
 	// InternalHosts are the hosts that get the caller's baggage and the header Request-Timeout-Ms:
-	// "inventory", "inventory:8080", or with a leading "*" all that end so, "*.svc.cluster.local".
-	// Empty: none.
+	// "inventory", "inventory:8080", or all below a domain, "*.svc.cluster.local". Empty: none.
 	InternalHosts []string
 	// RedirectHeaders are headers that a redirect to another host keeps, besides those that only
 	// describe the request (Accept, Content-Type, Range, User-Agent…). Empty: none.
@@ -137,15 +136,21 @@ func (c Config) resolve() (Config, error) {
 func hostFaults(patterns []string) []error {
 	var faults []error
 	for _, pattern := range patterns {
-		p := newHostPattern(pattern)
-		switch {
-		case p.exact == "" && p.suffix == "":
-			faults = append(faults, fmt.Errorf("InternalHosts: %q names no host", pattern))
-		case strings.ContainsAny(p.exact+p.suffix, "*/@ "):
+		if !validPattern(pattern) {
 			faults = append(faults, fmt.Errorf("InternalHosts: %q is no host, host:port or *.suffix", pattern))
 		}
 	}
 	return faults
+}
+
+func validPattern(pattern string) bool {
+	rest := strings.TrimPrefix(pattern, "*.")
+	if rest == "" || strings.ContainsAny(rest, "*/@?# \t") {
+		return false
+	}
+	p := newHostPattern(pattern)
+	withPort := strings.Count(rest, ":") == 1 || strings.Contains(rest, "]:")
+	return p.exact+p.suffix != "" && (p.port > 0 || !withPort)
 }
 
 // orDefault returns v, or def where v is zero.

@@ -11,11 +11,13 @@ import (
 // A Description is what a client does, and how the hosts that it calls are.
 type Description struct {
 	Name string
-	// Config is the client's configuration with its defaults; those inside Retry and Breaker are left
-	// as they were given.
+	// Config is the client's configuration with its defaults; Retry and Breaker are as they were given,
+	// and LogValue shows what they mean.
 	Config Config
 	// Hosts are those called lately, the last one first.
 	Hosts []HostState
+
+	retry, destinations slog.Value
 }
 
 // A HostState is the state of one scheme, host and port.
@@ -36,7 +38,12 @@ func Describe(client *http.Client) (Description, bool) {
 }
 
 func (t *transport) describe() Description {
-	d := Description{Name: t.name, Config: t.cfg}
+	d := Description{
+		Name:         t.name,
+		Config:       t.cfg,
+		retry:        t.planner.LogValue(),
+		destinations: t.destinations.LogValue(),
+	}
 	for destination := range t.destinations.All() {
 		d.Hosts = append(d.Hosts, HostState{
 			Host:        destination.Key,
@@ -52,10 +59,6 @@ func (t *transport) LogValue() slog.Value { return t.describe().LogValue() }
 
 // LogValue shows the description in one log attribute.
 func (d Description) LogValue() slog.Value {
-	hosts := make([]slog.Attr, 0, len(d.Hosts))
-	for _, h := range d.Hosts {
-		hosts = append(hosts, slog.String(h.Host, h.Breaker.String()))
-	}
 	return slog.GroupValue(
 		slog.String("name", d.Name),
 		slog.String("user_agent", d.Config.UserAgent),
@@ -64,7 +67,8 @@ func (d Description) LogValue() slog.Value {
 		limit("body_idle_timeout", d.Config.BodyIdleTimeout),
 		slog.Bool("idempotency_keys", d.Config.IdempotencyKeys),
 		slog.Any("internal_hosts", d.Config.InternalHosts),
-		slog.Attr{Key: "hosts", Value: slog.GroupValue(hosts...)},
+		slog.Attr{Key: "retry", Value: d.retry},
+		slog.Attr{Key: "hosts", Value: d.destinations},
 	)
 }
 

@@ -75,7 +75,9 @@ func (l *loop) checkRetry(_ context.Context, resp *http.Response, err error) (bo
 		Number:     c.attempt,
 		Err:        c.judged(resp, err),
 		Idempotent: c.repeatable,
-		Budget:     c.destination.Budget,
+	}
+	if c.transport.cfg.Retry.SharedBudget == nil {
+		attempt.Budget = c.destination.Budget
 	}
 	if resp != nil {
 		attempt.RetryAfter, _ = httpconv.ParseRetryAfter(resp.Header.Get(httpconv.RetryAfter), time.Now())
