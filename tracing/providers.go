@@ -109,15 +109,17 @@ func (p *Providers) stopAll(ctx context.Context) error {
 	go func() { running.Wait(); close(done) }()
 
 	var all []error
+	early := false
 	select {
 	case <-done:
 	case <-ctx.Done():
+		early = true
 		all = append(all, fmt.Errorf("stopped before everything was exported: %w", ctx.Err()))
 	}
 	for {
 		select {
 		case err := <-results:
-			if err != nil && !(len(all) > 0 && errors.Is(err, ctx.Err())) { // said already
+			if said := early && errors.Is(err, ctx.Err()); err != nil && !said {
 				all = append(all, err)
 			}
 		default:
