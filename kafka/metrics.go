@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
@@ -81,7 +82,7 @@ func (m *consumerMetrics) observe(c *Consumer) (stop func(), err error) {
 		for tp, lag := range c.lags() {
 			o.ObserveInt64(m.lag, lag, metric.WithAttributes(m.group,
 				semconv.MessagingDestinationName(tp.topic),
-				attribute.Int("messaging.destination.partition.id", int(tp.partition))))
+				semconv.MessagingDestinationPartitionID(strconv.Itoa(int(tp.partition)))))
 		}
 		return nil
 	}, m.inFlight, m.paused, m.lag)

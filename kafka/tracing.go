@@ -149,7 +149,7 @@ func traceParent(span trace.Span) string {
 	return carrier["traceparent"]
 }
 
-// headerCarrier lets a propagator read and write a record's headers.
+// headerCarrier lets a propagator read a record's headers.
 type headerCarrier struct{ headers *[]Header }
 
 // Get implements propagation.TextMapCarrier.
@@ -162,17 +162,9 @@ func (c headerCarrier) Get(key string) string {
 	return ""
 }
 
-// Set implements propagation.TextMapCarrier. It replaces a header, so that a
-// record that is published again does not grow.
-func (c headerCarrier) Set(key, value string) {
-	for i := range *c.headers {
-		if (*c.headers)[i].Key == key {
-			(*c.headers)[i].Value = []byte(value)
-			return
-		}
-	}
-	*c.headers = append(*c.headers, Header{Key: key, Value: []byte(value)})
-}
+// Set implements propagation.TextMapCarrier. A record that was read is not
+// written to.
+func (headerCarrier) Set(string, string) {}
 
 // Keys implements propagation.TextMapCarrier.
 func (c headerCarrier) Keys() []string {

@@ -1,0 +1,279 @@
+package kafka
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/internal/policy"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// HeaderContentType is the header that names the media type of a record's value.
+const HeaderContentType = "content-type"
+
+// ContentTypeJSON is the media type of JSON.
+const ContentTypeJSON = "application/json"
+
+// NewJSON returns a record whose value is v as JSON, with the content type in
+// its headers. The code of an error is invalid_argument.
+func NewJSON[T any](topic string, key []byte, v T) (*Record, error) {
+	value, err := json.Marshal(v)
+	if err != nil {
+		return nil, errors.InvalidArgument.Wrap(fmt.Errorf("kafka: encode record of %q: %w", topic, err), "")
+	}
+	return &Record{
+		Topic: topic, Key: key, Value: value,
+		Headers: []Header{{Key: HeaderContentType, Value: []byte(ContentTypeJSON)}},
+	}, nil
+}
+
+// Producer writes records. It is idempotent and waits for all in-sync replicas:
+// an acknowledged record is written once, and records of one key are written in
+// the order in which they were published. It is safe for concurrent use.
+type Producer struct {
+	cfg     ProducerConfig
+	brokers []string
+	client  *kgo.Client
+	dials   *dialErrors
+	traces  *producerTraces
+	metrics *producerMetrics
+}
+
+// NewProducer returns a producer. It connects when the first record is
+// published. The error names every fault of the arguments and the configuration.
+func NewProducer(brokers []string, cfg ProducerConfig) (*Producer, error) {
+	cfg, err := cfg.resolve()
+	if err := errors.Join(checkBrokers(brokers), err); err != nil {
+		return nil, errors.InvalidArgument.Wrap(fmt.Errorf("kafka: new producer: %w", err), "")
+	}
+	p := &Producer{cfg: cfg, brokers: slices.Clone(brokers), dials: new(dialErrors)}
+	if p.metrics, err = newProducerMetrics(cfg.MeterProvider); err != nil {
+		return nil, fmt.Errorf("kafka: new producer: make instruments: %w", err)
+	}
+	p.traces = newProducerTraces(newTracing(cfg.TracerProvider, cfg.Propagator, false), cfg.Connection.clientID())
+	opts := append(cfg.Connection.options(brokers, cfg.Logger),
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2, as every other client of Kafka
+		kgo.ProducerLinger(cfg.Linger),
+		kgo.MaxBufferedRecords(cfg.MaxBuffered),
+		kgo.UnknownTopicRetries(1),
+		kgo.WithHooks(p.dials),
+	)
+	if cfg.MaxBufferedBytes > 0 {
+		opts = append(opts, kgo.MaxBufferedBytes(cfg.MaxBufferedBytes))
+	}
+	if cfg.DeliveryTimeout > 0 {
+		opts = append(opts, kgo.RecordDeliveryTimeout(cfg.DeliveryTimeout))
+	}
+	if p.client, err = kgo.NewClient(append(opts, cfg.Connection.Options...)...); err != nil {
+		return nil, errors.InvalidArgument.Wrap(fmt.Errorf("kafka: new producer: configure the client: %w", err), "")
+	}
+	policy.Register("producer", strings.Join(brokers, ","), p)
+	return p, nil
+}
+
+// LogValue describes the producer for /debug/sdk and log lines.
+func (p *Producer) LogValue() slog.Value {
+	return slog.GroupValue(slog.Any("brokers", p.brokers), slog.Any("config", p.cfg),
+		slog.Int64("buffered", p.client.BufferedProduceRecords()))
+}
+
+// Client returns the client below, for what this package has no method for. It
+// is closed by Close.
+func (p *Producer) Client() *kgo.Client { return p.client }
+
+// Publish writes the records and returns when the brokers have them, or when ctx
+// ends or the delivery timeout is over. On success each record's Partition,
+// Offset and Timestamp are set. Any failure is a [*PublishError], which says for
+// each record that was not acknowledged whether it may have been written all the
+// same: once a record is on its way it cannot be called back.
+//
+// Records of one call are written in their order for each key. The bytes of a
+// record must not be changed before Publish returns, nor, after a failure that
+// may have been written, before the delivery timeout is over.
+func (p *Producer) Publish(ctx context.Context, records ...*Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return neverSent(records, err)
+	}
+	if p.cfg.DeliveryTimeout > 0 {
+		// The client looks at its own timeout only now and then.
+		bounded, cancel := context.WithTimeoutCause(ctx, p.cfg.DeliveryTimeout, errDelivery)
+		defer cancel()
+		return p.publish(bounded, records)
+	}
+	return p.publish(ctx, records)
+}
+
+var errDelivery = errors.New("no broker acknowledged the record within the delivery timeout")
+
+func neverSent(records []*Record, err error) error {
+	e := &PublishError{Failed: make([]PublishFailure, len(records))}
+	for i, r := range records {
+		e.Failed[i] = PublishFailure{Record: r, Err: err}
+	}
+	return e
+}
+
+// publish sends the records and waits for their outcome.
+func (p *Producer) publish(ctx context.Context, records []*Record) error {
+	pub := &publication{results: make([]result, len(records)), changed: make(chan struct{}, 1)}
+	// A call with more records than the buffer holds waits for its own.
+	share := max(p.cfg.MaxBuffered/2, 1)
+	for i, r := range records {
+		if !pub.await(ctx, share-1) {
+			break
+		}
+		pub.begin(i, p.send(ctx, r, func(err error) { pub.settle(i, err) }))
+	}
+	pub.await(ctx, 0)
+	return pub.outcome(records, p.ended(ctx))
+}
+
+// send gives a copy of the record to the client. settled is called once, from
+// another goroutine.
+func (p *Producer) send(ctx context.Context, r *Record, settled func(error)) *kgo.Record {
+	started := time.Now()
+	headers, span := p.traces.send(ctx, r)
+	sent := &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Timestamp: r.Timestamp, Headers: headers}
+	// The caller's context is kept from the client: a record that it cancels takes
+	// all others of its partition with it.
+	p.client.TryProduce(context.Background(), sent, func(got *kgo.Record, err error) {
+		p.metrics.sent(got, time.Since(started), err)
+		p.traces.end(span, got, err)
+		settled(err)
+	})
+	return sent
+}
+
+// ended says why ctx ended, in words of this package.
+func (p *Producer) ended(ctx context.Context) error {
+	switch err := context.Cause(ctx); {
+	case err == nil:
+		return nil
+	case errors.Is(err, errDelivery):
+		return errors.Unavailable.Wrap(p.dials.explain(fmt.Errorf("brokers %s: %w (%v)", strings.Join(p.brokers, ","), err, p.cfg.DeliveryTimeout)), "")
+	case errors.Is(ctx.Err(), context.Canceled):
+		return errors.Canceled.Wrap(p.dials.explain(fmt.Errorf("not acknowledged when the caller went away: %w", ctx.Err())), "")
+	default:
+		return errors.DeadlineExceeded.Wrap(p.dials.explain(fmt.Errorf("not acknowledged within the caller's deadline: %w", ctx.Err())), "")
+	}
+}
+
+// PublishAsync writes a record without waiting. done is called once, from
+// another goroutine, with the record, whose Partition, Offset and Timestamp are
+// set on success, and nil or a [*PublishError]. It must not block: it holds up
+// the outcomes of other records. ctx gives the trace, and ends nothing.
+//
+// When the buffer is full, done gets the code resource_exhausted at once.
+func (p *Producer) PublishAsync(ctx context.Context, r *Record, done func(*Record, error)) {
+	var sent *kgo.Record
+	ready := make(chan struct{})
+	sent = p.send(ctx, r, func(err error) {
+		<-ready
+		if err != nil {
+			done(r, &PublishError{Failed: []PublishFailure{publishFailure(r, err)}})
+			return
+		}
+		answer(r, sent)
+		done(r, nil)
+	})
+	close(ready)
+}
+
+// Close waits until every record is acknowledged or has failed, at most until
+// ctx ends, and closes the client. An error says how many records were given up;
+// they may have been written.
+func (p *Producer) Close(ctx context.Context) error {
+	err := p.client.Flush(ctx)
+	left := p.client.BufferedProduceRecords()
+	p.client.Close()
+	if err != nil && left > 0 {
+		return errors.Unavailable.Wrap(fmt.Errorf("kafka: close producer: %d records are not acknowledged: %w", left, err), "")
+	}
+	return nil
+}
+
+// answer writes into a record what the broker said about it.
+func answer(r *Record, sent *kgo.Record) {
+	r.Partition, r.Offset, r.Timestamp, r.LeaderEpoch = sent.Partition, sent.Offset, sent.Timestamp, sent.LeaderEpoch
+}
+
+// publication is the state of one call of Publish.
+type publication struct {
+	mu      sync.Mutex
+	results []result
+	open    int
+	changed chan struct{} // one token: a record was acknowledged or has failed
+}
+
+type result struct {
+	sent *kgo.Record
+	done bool
+	err  error
+}
+
+func (p *publication) begin(i int, sent *kgo.Record) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.results[i].sent = sent
+	p.open++
+}
+
+func (p *publication) settle(i int, err error) {
+	p.mu.Lock()
+	p.results[i].done, p.results[i].err = true, err
+	p.open--
+	p.mu.Unlock()
+	token(p.changed)
+}
+
+// await waits until at most so many records are open, and reports whether that
+// was reached before ctx ended. The outcome of a record may be here before its
+// begin: then open is below zero for a moment.
+func (p *publication) await(ctx context.Context, open int) bool {
+	for {
+		p.mu.Lock()
+		reached := p.open <= open
+		p.mu.Unlock()
+		if reached {
+			return true
+		}
+		select {
+		case <-p.changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// outcome writes the answers into the records and collects the failures. ended
+// is why the caller's context ended.
+func (p *publication) outcome(records []*Record, ended error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var failed []PublishFailure
+	for i, r := range records {
+		switch res := &p.results[i]; {
+		case res.done && res.err == nil:
+			answer(r, res.sent)
+		case res.done:
+			failed = append(failed, publishFailure(r, res.err))
+		default:
+			failed = append(failed, PublishFailure{Record: r, Err: ended, MayBeWritten: res.sent != nil})
+		}
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return &PublishError{Failed: failed}
+}

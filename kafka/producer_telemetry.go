@@ -1,0 +1,190 @@
+package kafka
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// producerTraces starts the spans of a producer.
+type producerTraces struct {
+	*tracing
+	clientID string
+	topics   topicCache[*sendDescription]
+}
+
+type sendDescription struct {
+	name    string
+	options []trace.SpanStartOption
+}
+
+func newProducerTraces(t *tracing, clientID string) *producerTraces {
+	return &producerTraces{tracing: t, clientID: clientID}
+}
+
+// send starts the span of a record and returns the record's headers with its
+// context in them.
+func (t *producerTraces) send(ctx context.Context, r *Record) ([]kgo.RecordHeader, trace.Span) {
+	about := t.topics.get(r.Topic, t.describe)
+	ctx, span := t.tracer.Start(ctx, about.name, about.options...)
+	if span.IsRecording() {
+		span.SetAttributes(semconv.MessagingMessageBodySize(len(r.Value)))
+		if r.Value == nil {
+			span.SetAttributes(semconv.MessagingKafkaMessageTombstone(true))
+		}
+	}
+	headers := make([]kgo.RecordHeader, len(r.Headers), len(r.Headers)+len(t.fields))
+	for i, h := range r.Headers {
+		headers[i] = kgo.RecordHeader(h)
+	}
+	t.propagator.Inject(ctx, clientCarrier{&headers})
+	return headers, span
+}
+
+func (t *producerTraces) describe(topic string) *sendDescription {
+	return &sendDescription{
+		name: "send " + topic,
+		options: []trace.SpanStartOption{
+			trace.WithSpanKind(trace.SpanKindProducer),
+			trace.WithAttributes(
+				semconv.MessagingSystemKafka,
+				semconv.MessagingOperationName("send"),
+				semconv.MessagingOperationTypeSend,
+				semconv.MessagingDestinationName(topic),
+				semconv.MessagingClientID(t.clientID),
+			),
+		},
+	}
+}
+
+func (t *producerTraces) end(span trace.Span, r *kgo.Record, err error) {
+	if span.IsRecording() {
+		if err != nil {
+			err = coded(err)
+			endWith(span, err, errors.CodeOf(err))
+		} else {
+			span.SetAttributes(
+				semconv.MessagingDestinationPartitionID(strconv.Itoa(int(r.Partition))),
+				semconv.MessagingKafkaOffset(int(r.Offset)),
+			)
+		}
+	}
+	span.End()
+}
+
+// clientCarrier lets a propagator write the headers of a record of the client.
+type clientCarrier struct{ headers *[]kgo.RecordHeader }
+
+// Get implements propagation.TextMapCarrier.
+func (c clientCarrier) Get(key string) string {
+	for i := len(*c.headers) - 1; i >= 0; i-- {
+		if h := &(*c.headers)[i]; h.Key == key {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
+// Set implements propagation.TextMapCarrier. It replaces a header: a record that
+// was consumed and is published again must not grow.
+func (c clientCarrier) Set(key, value string) {
+	for i := range *c.headers {
+		if h := &(*c.headers)[i]; h.Key == key {
+			h.Value = []byte(value)
+			return
+		}
+	}
+	*c.headers = append(*c.headers, kgo.RecordHeader{Key: key, Value: []byte(value)})
+}
+
+// Keys implements propagation.TextMapCarrier.
+func (c clientCarrier) Keys() []string {
+	keys := make([]string, len(*c.headers))
+	for i := range *c.headers {
+		keys[i] = (*c.headers)[i].Key
+	}
+	return keys
+}
+
+// producerMetrics are the instruments of a producer, as the semantic conventions
+// have them.
+type producerMetrics struct {
+	messages metric.Int64Counter
+	duration metric.Float64Histogram
+	topics   topicCache[*sendOptions]
+}
+
+type sendOptions struct {
+	common []attribute.KeyValue
+	add    []metric.AddOption
+	record []metric.RecordOption
+}
+
+func newProducerMetrics(mp metric.MeterProvider) (*producerMetrics, error) {
+	meter := newMeter(mp)
+	m := &producerMetrics{}
+	var err [2]error
+	m.messages, err[0] = meter.Int64Counter("messaging.client.sent.messages",
+		metric.WithUnit("{message}"), metric.WithDescription("Records that were given to the brokers, or failed to be."))
+	m.duration, err[1] = meter.Float64Histogram("messaging.client.operation.duration",
+		metric.WithUnit("s"), metric.WithDescription("Time from publishing a record to its acknowledgement."), metric.WithExplicitBucketBoundaries(processBuckets...))
+	return m, errors.Join(err[:]...)
+}
+
+func (m *producerMetrics) sent(r *kgo.Record, took time.Duration, err error) {
+	o := m.topics.get(r.Topic, describeSend)
+	if err == nil {
+		m.messages.Add(context.Background(), 1, o.add...)
+		m.duration.Record(context.Background(), took.Seconds(), o.record...)
+		return
+	}
+	set := metric.WithAttributes(append(o.common[:len(o.common):len(o.common)],
+		semconv.ErrorTypeKey.String(errors.CodeOf(coded(err)).String()))...)
+	m.messages.Add(context.Background(), 1, set)
+	m.duration.Record(context.Background(), took.Seconds(), set)
+}
+
+func describeSend(topic string) *sendOptions {
+	common := []attribute.KeyValue{
+		semconv.MessagingSystemKafka, semconv.MessagingOperationName("send"),
+		semconv.MessagingOperationTypeSend, semconv.MessagingDestinationName(topic),
+	}
+	set := metric.WithAttributeSet(attribute.NewSet(common...))
+	return &sendOptions{common: common, add: []metric.AddOption{set}, record: []metric.RecordOption{set}}
+}
+
+// topicCache holds what was made for a topic, for the first so many topics: a
+// program that makes up names must not fill the memory with them.
+type topicCache[T any] struct {
+	mu     sync.RWMutex
+	values map[string]T
+}
+
+const maxCachedTopics = 10_000
+
+func (c *topicCache[T]) get(topic string, make func(string) T) T {
+	c.mu.RLock()
+	v, ok := c.values[topic]
+	c.mu.RUnlock()
+	if ok {
+		return v
+	}
+	v = make(topic)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.values == nil {
+		c.values = map[string]T{}
+	}
+	if len(c.values) < maxCachedTopics {
+		c.values[topic] = v
+	}
+	return v
+}
