@@ -1,0 +1,333 @@
+package logging
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.uber.org/zap/zapcore"
+)
+
+// core is the zapcore.Core of this package. A core is immutable: With makes another.
+type core struct {
+	out    *output
+	levels *Levels
+	bound  *binding // to a span and a context's attributes; nil: to none
+
+	// What the logger's own fields look like in a line.
+	fields  []byte
+	keys    []keyAt
+	open    []object
+	dropped int
+}
+
+// Enabled implements [zapcore.LevelEnabler]. It does not know the logger's name, so it answers for the
+// most talkative one; Check decides.
+func (c *core) Enabled(l zapcore.Level) bool { return l >= c.levels.least() }
+
+// Level is what zap's Logger.Level reports.
+func (c *core) Level() zapcore.Level { return c.levels.least() }
+
+// Check implements [zapcore.Core].
+func (c *core) Check(ent zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if c.levels.enabled(ent.LoggerName, ent.Level) {
+		return ce.AddCore(ent, c)
+	}
+	return ce
+}
+
+// Sync implements [zapcore.Core].
+func (c *core) Sync() error { return c.out.sync() }
+
+// With implements [zapcore.Core]. Fields are encoded once, here, and not for each line.
+func (c *core) With(fields []zapcore.Field) zapcore.Core {
+	next := *c
+	var e *encoder
+	for i := range fields {
+		f := &fields[i]
+		if f.Type != zapcore.SkipType {
+			if e == nil {
+				e = next.loggerPart()
+			}
+			e.field(f)
+			continue
+		}
+		switch message := f.Interface.(type) {
+		case *binding:
+			next.bound = message.over(next.bound)
+		case *levelsProbe:
+			message.levels = c.levels
+		}
+	}
+	if e != nil {
+		next.keep(e)
+	}
+	return &next
+}
+
+// loggerPart returns an encoder that goes on where the logger's fields end.
+func (c *core) loggerPart() *encoder {
+	e := c.out.encoder()
+	if e.limit > 0 {
+		e.limit /= 2 // leaves room for what the lines say
+	}
+	e.dropped = c.dropped
+	e.buf = append(e.buf, c.fields...)
+	e.keys = append(e.keys, c.keys...)
+	if len(c.open) > 0 {
+		e.open = append(e.open[:0], c.open...)
+		e.human = e.human && len(e.open) == 1
+	}
+	return e
+}
+
+func (c *core) keep(e *encoder) {
+	for i := range e.open {
+		e.open[i].index = nil
+	}
+	c.fields, c.keys, c.open = slices.Clone(e.buf), slices.Clone(e.keys), slices.Clone(e.open)
+	c.dropped = e.dropped
+	e.free()
+}
+
+// Write implements [zapcore.Core].
+func (c *core) Write(ent zapcore.Entry, fields []zapcore.Field) error {
+	bound := c.bound
+	if len(fields) > 0 && fields[0].Type == zapcore.SkipType {
+		if b, ok := fields[0].Interface.(*binding); ok {
+			bound = b.over(bound)
+		}
+	}
+	e := c.out.encoder()
+	e.line = true
+	if e.human {
+		e.humanLine(&ent, c, bound, fields)
+	} else {
+		e.jsonLine(&ent, c, bound, fields)
+	}
+	err := c.out.write(e.buf)
+	e.free()
+	if ent.Level > zapcore.ErrorLevel {
+		_ = c.Sync() // the program may end now; an error has nowhere to go
+	}
+	return err
+}
+
+func (e *encoder) jsonLine(ent *zapcore.Entry, c *core, bound *binding, fields []zapcore.Field) {
+	std := &e.out.std
+	e.buf = append(e.buf, '{')
+	if std.Time != "" && !ent.Time.IsZero() {
+		e.buf = append(appendTime(append(e.standard(std.Time), '"'), ent.Time), '"')
+	}
+	if std.Level != "" {
+		e.buf = append(append(append(e.standard(std.Level), '"'), levelText(ent.Level)...), '"')
+	}
+	if std.Logger != "" && ent.LoggerName != "" {
+		e.buf = appendQuoted(e.standard(std.Logger), ent.LoggerName)
+	}
+	if std.Message != "" {
+		e.buf = e.standard(std.Message)
+		e.text(ent.Message)
+	}
+	if ent.Caller.Defined {
+		if std.File != "" {
+			e.buf = appendQuoted(e.standard(std.File), shortFile(ent.Caller.File))
+		}
+		if std.Line != "" {
+			e.buf = appendInt(e.standard(std.Line), ent.Caller.Line)
+		}
+	}
+	e.trace(bound)
+	if e.out.resource != "" {
+		e.buf = append(e.buf, strings.TrimPrefix(e.out.resource, leadingComma(e.buf))...)
+	}
+	e.body(c, bound, fields)
+	e.pop(1, false)
+	if std.Stack != "" && ent.Stack != "" {
+		e.buf = e.standard(std.Stack)
+		e.text(ent.Stack)
+	}
+	e.droppedNote()
+	e.buf = append(e.buf, '}', '\n')
+}
+
+// leadingComma is what is not wanted at the beginning of what follows b.
+func leadingComma(b []byte) string {
+	if len(b) > 0 && b[len(b)-1] == '{' {
+		return ","
+	}
+	return ""
+}
+
+// standard writes the key of what every line has.
+func (e *encoder) standard(key string) []byte {
+	e.separate()
+	return append(e.buf, key...)
+}
+
+func (e *encoder) trace(b *binding) {
+	if b == nil || !b.hasSpan {
+		return
+	}
+	std := &e.out.std
+	if std.TraceID != "" {
+		e.hex(std.TraceID, b.traceID[:])
+	}
+	if std.SpanID != "" {
+		e.hex(std.SpanID, b.spanID[:])
+	}
+	if std.TraceFlags != "" {
+		e.hex(std.TraceFlags, []byte{byte(b.flags)})
+	}
+}
+
+func (e *encoder) hex(key string, id []byte) {
+	e.buf = e.standard(key)
+	quote := !e.human
+	if quote {
+		e.buf = append(e.buf, '"')
+	}
+	for _, c := range id {
+		e.buf = append(e.buf, hex[c>>4], hex[c&0xf])
+	}
+	if quote {
+		e.buf = append(e.buf, '"')
+	}
+}
+
+// body writes the context's attributes, the logger's fields and the line's. Of one key the last stays.
+func (e *encoder) body(c *core, bound *binding, fields []zapcore.Field) {
+	if bound != nil && bound.source != nil {
+		e.contextAttrs(bound)
+	}
+	e.loggerFields(c)
+	for i := range fields {
+		e.field(&fields[i])
+	}
+}
+
+func (e *encoder) contextAttrs(b *binding) {
+	e.mark()
+	depth := len(e.marks)
+	defer func() {
+		if p := recover(); p != nil {
+			e.rewind(depth)
+			e.AddString("log.context", panicText(b.source, p))
+		}
+		e.release()
+	}()
+	e.attrs = b.source.AppendAttrs(e.attrs[:0])
+	for i := range e.attrs {
+		e.attr(e.attrs[i])
+	}
+}
+
+// loggerFields copies what With encoded.
+func (e *encoder) loggerFields(c *core) {
+	e.dropped += c.dropped
+	if len(c.fields) == 0 {
+		return
+	}
+	outer := len(c.keys)
+	if len(c.open) > 1 {
+		outer = c.open[1].base
+	}
+	if len(e.keys) > 0 {
+		for _, k := range c.keys[:outer] {
+			if i := e.find(k.name); i >= 0 {
+				e.remove(i)
+			}
+		}
+	}
+	fields, shift, base := c.fields, len(e.buf), len(e.keys)
+	if !e.human && leadingComma(e.buf) != "" {
+		fields = fields[1:]
+		shift--
+	}
+	e.buf = append(e.buf, fields...)
+	for _, k := range c.keys {
+		e.keys = append(e.keys, keyAt{k.name, max(k.at+shift, 0)})
+	}
+	for _, o := range c.open[1:] {
+		e.open = append(e.open, object{base: o.base + base})
+		e.human = false
+	}
+}
+
+func (e *encoder) droppedNote() {
+	if e.dropped == 0 {
+		return
+	}
+	e.limit = -1
+	e.AddInt("log.dropped_fields", e.dropped)
+}
+
+// humanLine writes time, level, name, message, fields, place and trace; stacks on lines of their own.
+func (e *encoder) humanLine(ent *zapcore.Entry, c *core, bound *binding, fields []zapcore.Field) {
+	std := &e.out.std
+	if std.Time != "" && !ent.Time.IsZero() {
+		e.buf = append(ent.Time.Local().AppendFormat(e.buf, "15:04:05.000"), ' ')
+	}
+	if std.Level != "" {
+		e.paint(levelColour(ent.Level), levelText(ent.Level))
+		for range max(0, len("ERROR")-len(levelText(ent.Level))) {
+			e.buf = append(e.buf, ' ')
+		}
+		e.buf = append(e.buf, ' ')
+	}
+	if std.Logger != "" && ent.LoggerName != "" {
+		e.buf = append(appendVisible(e.buf, ent.LoggerName), ": "...)
+	}
+	if std.Message != "" {
+		message, cut := e.clean(ent.Message)
+		e.buf = appendVisible(e.buf, message)
+		if cut > 0 {
+			e.buf = append(strconv.AppendInt(append(e.buf, "…["...), int64(cut), 10), " bytes cut]"...)
+		}
+	}
+	e.body(c, bound, fields)
+	e.pop(1, true)
+	e.droppedNote()
+	if ent.Caller.Defined && std.File != "" {
+		e.buf = append(e.buf, ' ')
+		e.paint("2", shortFile(ent.Caller.File)+":"+strconv.Itoa(ent.Caller.Line))
+	}
+	e.trace(bound)
+	if std.Stack != "" && ent.Stack != "" {
+		e.addTrailer(ent.Stack)
+	}
+	e.buf = append(append(e.buf, e.trailer...), '\n')
+}
+
+func (e *encoder) paint(colour, text string) {
+	if !e.out.colour {
+		e.buf = append(e.buf, text...)
+		return
+	}
+	e.buf = append(append(append(e.buf, "\x1b["...), colour...), 'm')
+	e.buf = append(append(e.buf, text...), "\x1b[0m"...)
+}
+
+// addTrailer puts a stack on lines of its own.
+func (e *encoder) addTrailer(text string) {
+	clean, _ := e.clean(text)
+	for line := range strings.SplitSeq(strings.TrimRight(clean, "\n"), "\n") {
+		e.trailer = append(e.trailer, "\n    "...)
+		e.trailer = appendVisible(e.trailer, strings.ReplaceAll(line, "\t", "    "))
+	}
+}
+
+// shortFile keeps the last folder and the name.
+func shortFile(file string) string {
+	if i := strings.LastIndexByte(file, '/'); i >= 0 {
+		if j := strings.LastIndexByte(file[:i], '/'); j >= 0 {
+			return file[j+1:]
+		}
+	}
+	return file
+}
+
+var _ interface {
+	zapcore.Core
+	Level() zapcore.Level
+} = (*core)(nil)

@@ -1,0 +1,382 @@
+package logging
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.uber.org/zap/zapcore"
+
+	"github.com/backend-platform/sdk/errors"
+)
+
+// Keys of the error that a line is about, by OpenTelemetry's semantic conventions (exceptions in logs).
+const (
+	keyErrorType = "error.type"
+	keyMessage   = "exception.message"
+	keyTrace     = "exception.stacktrace"
+	keyError     = "error"
+)
+
+// maxErrors bounds the tree of an error as it is printed.
+const maxErrors = 32
+
+// addError writes an error. The one that a line is about (the field error or err at the top level) goes
+// under the names of the semantic conventions, with what they have no name for in the object error;
+// another one is an object under its own key.
+func (e *encoder) addError(key string, err error) {
+	if err == nil {
+		return
+	}
+	if len(e.open) > 1 || key != keyError && key != "err" {
+		if e.begin(key) {
+			_ = e.object(failure{err: err, whole: true}) // never fails
+		}
+		return
+	}
+	e.AddString(keyErrorType, errors.CodeOf(err).String())
+	e.AddString(keyMessage, oneLine(err, err.Error(), maxErrors))
+	if stack := stackOf(err); stack != "" {
+		e.addStack(keyTrace, stack)
+	}
+	start := len(e.buf)
+	if !e.begin(keyError) {
+		return
+	}
+	_ = e.object(failure{err: err}) // never fails
+	if strings.HasSuffix(string(e.buf[start:]), "{}") {
+		e.remove(len(e.keys) - 1)
+	}
+}
+
+func (e *encoder) addStack(key, stack string) {
+	if e.human && e.line {
+		e.addTrailer(stack)
+		return
+	}
+	e.AddString(key, stack)
+}
+
+func (e *encoder) addErrors(key string, errs []error) {
+	if e.begin(key) {
+		_ = e.array(failures(errs)) // never fails
+	}
+}
+
+// failures is a list of errors.
+type failures []error
+
+// MarshalLogArray implements [zapcore.ArrayMarshaler].
+func (fs failures) MarshalLogArray(enc zapcore.ArrayEncoder) error {
+	for _, err := range fs {
+		if err == nil {
+			continue
+		}
+		if failed := enc.AppendObject(failure{err: err, whole: true}); failed != nil {
+			return failed
+		}
+	}
+	return nil
+}
+
+// errorsOf knows a list of errors by any name, such as that of zap.Errors.
+func errorsOf(v any) ([]error, bool) {
+	list := reflect.TypeFor[[]error]()
+	if r := reflect.ValueOf(v); r.IsValid() && r.Kind() == reflect.Slice && r.Type().Elem() == list.Elem() {
+		return r.Convert(list).Interface().([]error), true
+	}
+	return nil, false
+}
+
+// failure is what is known about an error, as an object.
+type failure struct {
+	err   error
+	whole bool // with code, text and stack, which are elsewhere if the line is about the error
+}
+
+// MarshalLogObject implements [zapcore.ObjectMarshaler].
+func (f failure) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	tree := readTree(f.err)
+	if f.whole {
+		enc.AddString("message", oneLine(f.err, f.err.Error(), maxErrors))
+	}
+	if f.whole || tree.coded {
+		f.describe(enc)
+	}
+	tree.addDetails(enc)
+	if members := membersOf(f.err); members != nil {
+		_ = enc.AddArray("members", causes(members)) // never fails
+	} else if chain := chainOf(f.err, maxErrors); len(chain) > 1 {
+		_ = enc.AddArray("causes", links(chain[1:])) // never fails
+	}
+	stack := stackOf(f.err)
+	if tree.coded || stack != "" {
+		enc.AddString("fingerprint", errors.Fingerprint(f.err))
+	}
+	if f.whole && stack != "" {
+		enc.AddString("stacktrace", stack)
+	}
+	return nil
+}
+
+// describe writes code, reason and domain, and the attributes for the log in an object of their own.
+func (f failure) describe(enc zapcore.ObjectEncoder) {
+	var rest []slog.Attr
+	for _, a := range errors.LogAttrs(f.err) {
+		switch a.Key {
+		case "message":
+		case "code", "reason", "domain", "retry_exhausted":
+			addAttr(enc, a.Key, a.Value)
+		default:
+			rest = append(rest, a)
+		}
+	}
+	addGroup(enc, "attrs", rest)
+}
+
+// tree is what the errors of a tree carry, the outermost first.
+type tree struct {
+	coded      bool
+	remote     *errors.Error
+	metadata   []slog.Attr
+	violations []errors.Violation
+}
+
+func readTree(err error) (t tree) {
+	seen := make(map[string]bool)
+	visit(err, maxErrors, func(err error) {
+		own, ok := err.(*errors.Error) //nolint:errorlint // visit unwraps
+		if !ok {
+			if _, coded := err.(interface{ Code() errors.Code }); coded { //nolint:errorlint // visit unwraps
+				t.coded = true
+			}
+			return
+		}
+		t.coded = true
+		if own.Remote() && t.remote == nil {
+			t.remote = own
+		}
+		for key, value := range own.Metadata() {
+			if !seen[key] {
+				seen[key] = true
+				t.metadata = append(t.metadata, slog.String(key, value))
+			}
+		}
+		t.violations = append(t.violations, own.Violations()...)
+	})
+	return t
+}
+
+func (t tree) addDetails(enc zapcore.ObjectEncoder) {
+	if t.remote != nil {
+		enc.AddBool("remote", true)
+		if id := t.remote.TraceID(); id != "" {
+			enc.AddString("remote_trace_id", id)
+		}
+	}
+	slices.SortFunc(t.metadata, func(a, b slog.Attr) int { return cmp.Compare(a.Key, b.Key) })
+	addGroup(enc, "metadata", t.metadata)
+	if len(t.violations) > 0 {
+		_ = enc.AddArray("violations", violations(t.violations)) // never fails
+	}
+}
+
+// visit calls f for each error of the tree, the outermost first, and returns what is left of the budget.
+func visit(err error, budget int, f func(error)) int {
+	for err != nil && budget > 0 {
+		budget--
+		f(err)
+		if members := membersOf(err); members != nil {
+			for _, member := range members {
+				budget = visit(member, budget, f)
+			}
+			return budget
+		}
+		err = errors.Unwrap(err)
+	}
+	return budget
+}
+
+func membersOf(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the caller unwraps
+		return joined.Unwrap()
+	}
+	return nil
+}
+
+// oneLine writes the members of joined errors, which stand on a line each in text, one after another.
+func oneLine(err error, text string, budget int) string {
+	if !strings.Contains(text, "\n") {
+		return text
+	}
+	for ; err != nil && budget > 0; err = errors.Unwrap(err) {
+		budget--
+		members := membersOf(err)
+		if members == nil {
+			continue
+		}
+		var raw, parts []string
+		for _, member := range members {
+			if member != nil {
+				raw = append(raw, member.Error())
+				parts = append(parts, oneLine(member, member.Error(), budget))
+			}
+		}
+		return strings.Replace(text, strings.Join(raw, "\n"), strings.Join(parts, "; "), 1)
+	}
+	return text
+}
+
+// link is one error of a chain: its type, and what it says besides what it wraps.
+type link struct {
+	kind, text string
+	members    []error
+}
+
+// chainOf lists an error and what it wraps. An error that adds no word of its own, such as a mark, is
+// left out; joined errors are the last link.
+func chainOf(err error, budget int) (chain []link) {
+	for ; err != nil && budget > 0; budget-- {
+		if members := membersOf(err); members != nil {
+			return append(chain, link{kind: typeOf(err), members: members})
+		}
+		inner := errors.Unwrap(err)
+		l := link{kind: typeOf(err), text: ownText(err, inner)}
+		if own, ok := err.(*errors.Error); ok { //nolint:errorlint // this loop unwraps
+			l = link{kind: own.Code().String(), text: own.Message()}
+		}
+		if l.text != "" || inner == nil {
+			chain = append(chain, l)
+		}
+		err = inner
+	}
+	return chain
+}
+
+func typeOf(err error) string { return reflect.TypeOf(err).String() }
+
+func ownText(err, inner error) string {
+	text := err.Error()
+	if inner == nil {
+		return text
+	}
+	own := strings.TrimSuffix(text, inner.Error())
+	return oneLine(err, strings.TrimRight(own, ": "), maxErrors)
+}
+
+// links is a chain as an array.
+type links []link
+
+// MarshalLogArray implements [zapcore.ArrayMarshaler].
+func (ls links) MarshalLogArray(enc zapcore.ArrayEncoder) error {
+	for _, l := range ls {
+		if err := enc.AppendObject(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// MarshalLogObject implements [zapcore.ObjectMarshaler].
+func (l link) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	enc.AddString("type", l.kind)
+	if l.text != "" {
+		enc.AddString("message", l.text)
+	}
+	if l.members == nil {
+		return nil
+	}
+	return enc.AddArray("members", causes(l.members))
+}
+
+// causes are the members of a joined error.
+type causes []error
+
+// MarshalLogArray implements [zapcore.ArrayMarshaler].
+func (cs causes) MarshalLogArray(enc zapcore.ArrayEncoder) error {
+	for _, err := range cs[:min(len(cs), maxErrors)] {
+		if err == nil {
+			continue
+		}
+		if failed := enc.AppendObject(member{err}); failed != nil {
+			return failed
+		}
+	}
+	return nil
+}
+
+// member is one of a joined error.
+type member struct{ err error }
+
+// MarshalLogObject implements [zapcore.ObjectMarshaler].
+func (m member) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	enc.AddString("message", oneLine(m.err, m.err.Error(), maxErrors))
+	chain := chainOf(m.err, maxErrors)
+	if len(chain) == 0 {
+		return nil
+	}
+	enc.AddString("type", chain[0].kind)
+	if chain[0].members != nil {
+		return enc.AddArray("members", causes(chain[0].members))
+	}
+	if len(chain) > 1 {
+		return enc.AddArray("causes", links(chain[1:]))
+	}
+	return nil
+}
+
+// violations are faults in the input, as an array.
+type violations []errors.Violation
+
+// MarshalLogArray implements [zapcore.ArrayMarshaler].
+func (vs violations) MarshalLogArray(enc zapcore.ArrayEncoder) error {
+	for _, v := range vs {
+		if err := enc.AppendObject(violation(v)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// violation is a fault in the input, as an object.
+type violation errors.Violation
+
+// MarshalLogObject implements [zapcore.ObjectMarshaler].
+func (v violation) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	enc.AddString("pointer", v.Pointer)
+	enc.AddString("detail", v.Detail)
+	if v.Reason != "" {
+		enc.AddString("reason", v.Reason)
+	}
+	return nil
+}
+
+// stackOf returns the stack of our errors in the form of a panic's; or, of an error that prints one by
+// %+v as those of pkg/errors do, that text, however deep the error is wrapped (zap #941).
+func stackOf(err error) string {
+	var b []byte
+	for frame := range errors.StackTrace(err) {
+		b = append(append(b, frame.Function...), "\n\t"...)
+		b = append(append(b, frame.File...), ':')
+		b = append(strconv.AppendInt(b, int64(frame.Line), 10), '\n')
+	}
+	if len(b) > 0 {
+		return string(b)
+	}
+	verbose := ""
+	visit(err, maxErrors, func(err error) {
+		if _, ours := err.(*errors.Error); ours || verbose != "" { //nolint:errorlint // visit unwraps
+			return
+		}
+		if f, ok := err.(fmt.Formatter); ok { //nolint:errorlint // visit unwraps
+			if text := fmt.Sprintf("%+v", f); text != err.Error() {
+				verbose = text
+			}
+		}
+	})
+	return verbose
+}

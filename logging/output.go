@@ -1,0 +1,136 @@
+package logging
+
+import (
+	"io"
+	"os"
+	"strconv"
+	"sync"
+
+	"go.uber.org/zap/zapcore"
+)
+
+// output is what all cores of one logger share: where lines go, and how they look. All but the caches
+// and the pool is immutable.
+type output struct {
+	human    bool // lines for people
+	colour   bool
+	redact   *redactor
+	maxField int // negative: no bound
+	maxEntry int // negative: no bound
+
+	names    Names
+	std      Names // the names as they stand in a line: ,"name": with what precedes and follows
+	resource string
+	reserved map[string]bool
+
+	keys     cache[string, *keyInfo]
+	encoders sync.Pool
+
+	mu sync.Mutex // serialises w
+	w  io.Writer
+}
+
+// keyInfo is what is known about the key of a field.
+type keyInfo struct {
+	json, human string // as it stands in a line, without what precedes
+	secret      bool
+	reserved    bool // the name of something that every line has
+}
+
+func newOutput(cfg Config, service string, getenv func(string) string) *output {
+	o := &output{
+		human: cfg.Format == FormatConsole, redact: newRedactor(cfg),
+		maxField: cfg.MaxFieldBytes, maxEntry: cfg.MaxEntryBytes,
+		names: cfg.Names, std: cfg.Names, reserved: make(map[string]bool), w: cfg.Output,
+	}
+	o.colour = o.human && coloured(cfg.Output)
+	for _, f := range o.std.fields() {
+		if *f.name == omit {
+			*f.name = ""
+			continue
+		}
+		o.reserved[*f.name] = true
+		*f.name = o.makeKey(*f.name).of(o.human)
+	}
+	name, version := resource(service, cfg.Version, getenv)
+	if o.std.Service != "" {
+		o.resource += "," + o.std.Service + string(appendQuoted(nil, name))
+	}
+	if o.std.Version != "" && version != "" {
+		o.resource += "," + o.std.Version + string(appendQuoted(nil, version))
+	}
+	o.encoders.New = func() any { return &encoder{out: o} }
+	return o
+}
+
+func (k *keyInfo) of(human bool) string {
+	if human {
+		return k.human
+	}
+	return k.json
+}
+
+// key returns what is known about a key, and remembers it if the key comes from the program's text.
+func (o *output) key(name string, remember bool) *keyInfo {
+	if info, ok := o.keys.get(name); ok {
+		return info
+	}
+	info := o.makeKey(name)
+	if remember {
+		o.keys.put(name, info)
+	}
+	return info
+}
+
+// maxKeyBytes bounds names of fields: what is longer is no name.
+const maxKeyBytes = 256
+
+func (o *output) makeKey(name string) *keyInfo {
+	shown := bounded(name, maxKeyBytes)
+	return &keyInfo{
+		json:     string(append(appendQuoted(nil, shown), ':')),
+		human:    string(append(appendBare(nil, shown), '=')),
+		secret:   o.redact.key(shown),
+		reserved: o.reserved[name],
+	}
+}
+
+func (o *output) write(line []byte) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, err := o.w.Write(line)
+	return err
+}
+
+// sync flushes what can be flushed. Terminals, pipes and sockets answer Sync with an error, which would
+// make every orderly end of a program look like a failed one (zap #328).
+func (o *output) sync() error {
+	if f, ok := o.w.(*os.File); ok {
+		info, err := f.Stat()
+		if err != nil || !info.Mode().IsRegular() {
+			return nil
+		}
+	}
+	s, ok := o.w.(interface{ Sync() error })
+	if !ok {
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return s.Sync()
+}
+
+// colours of levels: SGR parameters of ECMA-48.
+func levelColour(l zapcore.Level) string {
+	switch {
+	case l <= zapcore.DebugLevel:
+		return "2" // faint
+	case l == zapcore.InfoLevel:
+		return "32" // green
+	case l == zapcore.WarnLevel:
+		return "33" // yellow
+	}
+	return "31" // red
+}
+
+func appendInt(b []byte, n int) []byte { return strconv.AppendInt(b, int64(n), 10) }
