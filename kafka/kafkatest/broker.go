@@ -42,8 +42,9 @@ type Config struct {
 	// Timeout bounds every helper that takes a [TB]; the test fails when it has
 	// passed. Zero: 10 seconds. Negative: as long as the test's context.
 	Timeout time.Duration
-	// Options go to kfake after those that this package sets: TLS, SASL, ACLs,
-	// broker configs.
+	// Options go to kfake after those that this package sets, for instance
+	// broker configs. With TLS or SASL the helpers that produce and read do not
+	// get in; what waits for a group and injects faults works.
 	Options []kfake.Opt
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -64,6 +65,12 @@ func (b *Broker) Records(t TB, topic string) []kafka.Record {
 // that it then holds, as [Broker.Records] does. The topic need not exist yet.
 func (b *Broker) WaitRecords(t TB, topic string, n int) []kafka.Record {
 	t.Helper()
+	b.waitHeld(t, topic, n)
+	return b.Records(t, topic)
+}
+
+func (b *Broker) waitHeld(t TB, topic string, n int) {
+	t.Helper()
 	ctx, cancel := b.context(t)
 	defer cancel()
 	var held int64
@@ -78,11 +85,6 @@ func (b *Broker) WaitRecords(t TB, topic string, n int) []kafka.Record {
 	if err != nil {
 		t.Fatalf("kafkatest: wait for %d records in topic %q: it holds %d%s: %v", n, topic, held, b.missingNote(topic), err)
 	}
-	records, err := b.records(ctx, topic)
-	if err != nil {
-		t.Fatalf("kafkatest: read topic %q: %v", topic, err)
-	}
-	return records
 }
 
 func (b *Broker) records(ctx context.Context, topic string) ([]kafka.Record, error) {
@@ -133,11 +135,57 @@ func (b *Broker) records(ctx context.Context, topic string) ([]kafka.Record, err
 	return records, nil
 }
 
+// DeadLetters returns the dead letters of a group in a topic that are there
+// now: by partition, and in a partition in the order in which they were written.
+// It ends the test when there is no dead-letter topic; a consumer of the group
+// creates it when it starts.
+func (b *Broker) DeadLetters(t TB, topic, group string) []kafka.DeadLetter {
+	t.Helper()
+	ctx, cancel := b.context(t)
+	defer cancel()
+	all, err := b.deadLetters(ctx, topic, group)
+	if err != nil {
+		t.Fatalf("kafkatest: %v%s", err, b.downNote())
+	}
+	return all
+}
+
+// WaitDeadLetters waits until a group has at least n dead letters in a topic and
+// returns all that there then are. The dead-letter topic need not exist yet.
+func (b *Broker) WaitDeadLetters(t TB, topic, group string, n int) []kafka.DeadLetter {
+	t.Helper()
+	b.waitHeld(t, kafka.DeadLetterTopic(topic, group), n)
+	return b.DeadLetters(t, topic, group)
+}
+
+func (b *Broker) deadLetters(ctx context.Context, topic, group string) ([]kafka.DeadLetter, error) {
+	if err := b.ask(func() error { return nil }); err != nil {
+		return nil, err
+	}
+	var all []kafka.DeadLetter
+	cfg := kafka.BrowseConfig{Connection: kafka.Connection{ClientID: clientID, Dial: b.Dial}}
+	for d, err := range kafka.Browse(ctx, b.Addrs(), topic, group, cfg) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, *d)
+	}
+	return all, nil
+}
+
+const (
+	clientID = "kafkatest"
+	// metadataMinAge is how soon a client tries again after a fault that may
+	// have moved a partition. kgo's default is 5 s.
+	metadataMinAge = 100 * time.Millisecond
+)
+
 func (b *Broker) client(ctx context.Context, opts ...kgo.Opt) (*kgo.Client, error) {
 	if err := b.ask(func() error { return nil }); err != nil {
 		return nil, err
 	}
-	return kgo.NewClient(append(b.ClientOptions(), append(opts, kgo.WithContext(ctx), kgo.ClientID("kafkatest"))...)...)
+	opts = append(opts, kgo.WithContext(ctx), kgo.ClientID(clientID), kgo.MetadataMinAge(metadataMinAge))
+	return kgo.NewClient(append(b.ClientOptions(), opts...)...)
 }
 
 func keyedOrFixed() kgo.Partitioner {
