@@ -1,0 +1,38 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Serve starts the shop, says how to use it, and leaves it running until ctx ends. Then every service
+// finishes what it was given: no request that was accepted is cut off.
+func Serve(ctx context.Context, w io.Writer, opts Options) error {
+	system, err := start(ctx, opts)
+	if err != nil {
+		return err
+	}
+	url := "http://" + system.orders.Addr()
+	_, _ = fmt.Fprintf(w, `The shop is running; Ctrl-C stops it.
+
+  curl -i %[1]s/orders -d '{"items":[{"sku":"mug","qty":2}]}'      an order
+  curl -i %[1]s/orders -d '{"items":[{"sku":"","qty":0}]}'         what is wrong with it, all at once
+  curl -i %[1]s/orders -d '{"items":[{"sku":"teapot","qty":5}]}'   an error that the inventory defines
+  curl -i %[1]s/readyz                                             a probe
+  Kafka: %[2]s
+`, url, system.cluster)
+	select {
+	case err = <-system.failed():
+	case <-ctx.Done():
+	}
+	_, _ = fmt.Fprintln(w, "Stopping: finishing what is in hand.")
+	begin := time.Now()
+	if stopErr := system.stop(ctx); err != nil || stopErr != nil {
+		return errors.Join(err, stopErr)
+	}
+	_, _ = fmt.Fprintf(w, "Stopped after %s; %d orders were shipped.\n", time.Since(begin).Round(100*time.Millisecond), len(system.shipments.all()))
+	return nil
+}

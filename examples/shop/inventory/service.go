@@ -1,0 +1,101 @@
+package inventory
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"net/http"
+	"sync"
+
+	"github.com/backend-platform/sdk/examples/shop/telemetry"
+	"github.com/backend-platform/sdk/httpserver"
+)
+
+// A Service keeps the stock in memory.
+type Service struct {
+	// Faults makes the service fail on purpose.
+	Faults Faults
+
+	server *httpserver.Server
+	log    *slog.Logger
+
+	mu       sync.Mutex
+	stock    map[string]int
+	reserved map[string]bool
+	shipped  map[string]int
+}
+
+// New returns a service with a stock of each SKU, which listens at addr but does not serve yet.
+func New(addr string, stock map[string]int, tel *telemetry.Telemetry) (*Service, error) {
+	s := &Service{stock: maps.Clone(stock), log: tel.Logger, reserved: make(map[string]bool), shipped: make(map[string]int)}
+	if err := s.Listen(addr, tel); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Listen gives the service a new server, after its last one has stopped.
+func (s *Service) Listen(addr string, tel *telemetry.Telemetry) (err error) {
+	mux := http.NewServeMux()
+	mux.Handle("POST /reservations", s.Faults.wrap(httpserver.HandlerFunc(s.reserve)))
+	mux.Handle("POST /shipments", s.Faults.wrap(httpserver.HandlerFunc(s.ship)))
+	s.server, err = httpserver.New(mux, tel.Server(addr))
+	return err
+}
+
+// Addr returns the address that the service listens at.
+func (s *Service) Addr() string { return s.server.Addr().String() }
+
+// Run serves until ctx ends, then lets the requests in hand finish.
+func (s *Service) Run(ctx context.Context) error { return s.server.Run(ctx) }
+
+// Shipments returns how often each order was shipped.
+func (s *Service) Shipments() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.shipped)
+}
+
+func (s *Service) reserve(w http.ResponseWriter, r *http.Request) error {
+	request, err := httpserver.DecodeJSON[Request](r)
+	if err != nil {
+		return err
+	}
+	if err := s.take(request); err != nil {
+		return err
+	}
+	s.log.InfoContext(r.Context(), "items reserved", "order_id", request.OrderID)
+	return httpserver.WriteJSON(w, http.StatusOK, Reply{request.OrderID, "reserved"})
+}
+
+// take changes the stock only when all items are there, and once an order.
+func (s *Service) take(request Request) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reserved[request.OrderID] {
+		return nil
+	}
+	for _, item := range request.Items {
+		if left := s.stock[item.SKU]; left < item.Qty {
+			return ErrOutOfStock.Newf("Only %d of %s left.", left, item.SKU).
+				WithMetadata("sku", item.SKU).
+				WithAttrs(slog.String("shelf", "B-"+item.SKU))
+		}
+	}
+	for _, item := range request.Items {
+		s.stock[item.SKU] -= item.Qty
+	}
+	s.reserved[request.OrderID] = true
+	return nil
+}
+
+func (s *Service) ship(w http.ResponseWriter, r *http.Request) error {
+	request, err := httpserver.DecodeJSON[Request](r)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.shipped[request.OrderID]++
+	s.mu.Unlock()
+	return httpserver.WriteJSON(w, http.StatusOK, Reply{request.OrderID, "shipped"})
+}
