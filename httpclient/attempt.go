@@ -18,7 +18,7 @@ type attempts struct{ *loop }
 
 // RoundTrip asks the breaker, makes the attempt and tells the breaker at the response's headers.
 func (a attempts) RoundTrip(req *http.Request) (*http.Response, error) {
-	c := a.loop.call
+	c := a.call
 	c.attempt++
 	done, err := c.destination.Breaker.Allow(req.Context())
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/backend-platform/sdk/errors"
 )
 
 // drainLimit and drainTime bound what is read of a body that nobody wants, so that its connection can
@@ -31,11 +33,11 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	n, err := b.base.Read(p)
 	if err == nil {
 		if b.idle.Load() > 0 {
-			b.call.dog.leave()
+			_ = b.call.dog.leave() // with bytes in hand, a timeout can wait for the next Read
 		}
 		return n, nil
 	}
-	if expired := b.call.dog.leave(); expired != nil && err != io.EOF {
+	if expired := b.call.dog.leave(); expired != nil && !errors.Is(err, io.EOF) {
 		err = expired
 	}
 	b.release()

@@ -125,7 +125,7 @@ func newRequest(ctx context.Context, method, target string, body io.Reader) (*ht
 
 func exchange[T any](client *http.Client, req *http.Request) (T, error) {
 	var value T
-	resp, err := client.Do(req)
+	resp, err := client.Do(req) //nolint:bodyclose // finish closes it
 	if err != nil {
 		return value, withoutURL(err)
 	}

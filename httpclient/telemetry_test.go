@@ -2,6 +2,7 @@ package httpclient_test
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strings"
 	"syscall"
@@ -44,7 +45,7 @@ func newRecorder() *recorder {
 func attributes(set []attribute.KeyValue) map[string]string {
 	m := make(map[string]string, len(set))
 	for _, kv := range set {
-		m[string(kv.Key)] = kv.Value.Emit()
+		m[string(kv.Key)] = kv.Value.String()
 	}
 	return m
 }
@@ -94,9 +95,7 @@ func TestEachAttemptHasAClientSpan(t *testing.T) {
 		}
 		with := func(more ...string) map[string]string {
 			m := map[string]string{}
-			for k, v := range start {
-				m[k] = v
-			}
+			maps.Copy(m, start)
 			for i := 0; i < len(more); i += 2 {
 				m[more[i]] = more[i+1]
 			}

@@ -25,14 +25,14 @@ func ExampleTransport() {
 		}
 		body, _ := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
-		fmt.Printf("%s %s\n", resp.Status, body)
+		fmt.Printf("%d %q\n", resp.StatusCode, body)
 	}
 	for _, r := range script.Requests() {
 		fmt.Printf("%s %s %s\n", r.Method, r.URL, r.Body)
 	}
 	// Output:
-	// 503 Service Unavailable
-	// 200 OK {"sku":"17"}
+	// 503 ""
+	// 200 "{\"sku\":\"17\"}"
 	// POST http://inventory/items 17
 	// POST http://inventory/items 17
 }
