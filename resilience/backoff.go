@@ -46,13 +46,13 @@ func (b Backoff) Validate() error {
 func (b Backoff) resolve() (Backoff, error) {
 	var faults []error
 	if b.Max > 0 && b.Base > b.Max {
-		faults = append(faults, fmt.Errorf("Base: %v is more than Max, %v", b.Base, b.Max))
+		faults = append(faults, inField("Base", fmt.Errorf("%v is more than Max, %v", b.Base, b.Max)))
 	}
 	if b.Factor > 0 && b.Factor < 1 || math.IsNaN(b.Factor) || math.IsInf(b.Factor, 0) {
-		faults = append(faults, fmt.Errorf("Factor: %v is not a number of at least 1", b.Factor))
+		faults = append(faults, inField("Factor", fmt.Errorf("%v is not a number of at least 1", b.Factor)))
 	}
 	if b.Jitter > 1 || math.IsNaN(b.Jitter) {
-		faults = append(faults, fmt.Errorf("Jitter: %v is not a number from 0 to 1", b.Jitter))
+		faults = append(faults, inField("Jitter", fmt.Errorf("%v is not a number from 0 to 1", b.Jitter)))
 	}
 	return b.withDefaults(), errors.Join(faults...)
 }

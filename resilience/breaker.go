@@ -54,16 +54,16 @@ type BreakerConfig struct {
 func (c BreakerConfig) resolve() (BreakerConfig, error) {
 	var faults []error
 	if c.FailureRatio > 1 || math.IsNaN(c.FailureRatio) {
-		faults = append(faults, fmt.Errorf("FailureRatio: %v is not a share from 0 to 1", c.FailureRatio))
+		faults = append(faults, inField("FailureRatio", fmt.Errorf("%v is not a share from 0 to 1", c.FailureRatio)))
 	}
 	if c.Window < 0 || c.Window > 0 && c.Window < breakerBuckets {
-		faults = append(faults, fmt.Errorf("Window: %v is no length of time to count over", c.Window))
+		faults = append(faults, inField("Window", fmt.Errorf("%v is no length of time to count over", c.Window)))
 	}
 	if c.OpenFor < 0 {
-		faults = append(faults, fmt.Errorf("OpenFor: %v is negative; a breaker is turned off by a negative FailureRatio", c.OpenFor))
+		faults = append(faults, inField("OpenFor", fmt.Errorf("%v is negative; a breaker is turned off by a negative FailureRatio", c.OpenFor)))
 	}
 	if c.Spread > 1 || math.IsNaN(c.Spread) {
-		faults = append(faults, fmt.Errorf("Spread: %v is not a part from 0 to 1", c.Spread))
+		faults = append(faults, inField("Spread", fmt.Errorf("%v is not a part from 0 to 1", c.Spread)))
 	}
 	c.FailureRatio = orDefault(c.FailureRatio, 0.5)
 	c.MinCalls = max(orDefault(c.MinCalls, 20), 1)
@@ -72,7 +72,7 @@ func (c BreakerConfig) resolve() (BreakerConfig, error) {
 	c.Spread = max(orDefault(c.Spread, 0.2), 0)
 	c.Probes = max(orDefault(c.Probes, 3), 1)
 	if c.Probes > math.MaxInt32 {
-		faults = append(faults, fmt.Errorf("Probes: %d is more than %d", c.Probes, math.MaxInt32))
+		faults = append(faults, inField("Probes", fmt.Errorf("%d is more than %d", c.Probes, math.MaxInt32)))
 	}
 	c.ProbeTimeout = orDefault(c.ProbeTimeout, 10*time.Second)
 	return c, errors.Join(faults...)
@@ -356,8 +356,7 @@ func (b *Breaker) record(o Outcome) {
 	_, _ = b.core.Execute(succeed)
 }
 
-// trips is the core's question, after each failure of a closed breaker, whether to open. Requests
-// counts calls that are neither a success nor a failure, so it is not used.
+// trips is the core's question, after each failure of a closed breaker, whether to open.
 func (b *Breaker) trips(c gobreaker.Counts) bool {
 	counted := c.TotalSuccesses + c.TotalFailures
 	b.tripped = c

@@ -78,7 +78,7 @@ func TestBreakerClosesAfterThreeProbes(t *testing.T) {
 		if call(t, b, resilience.Success) {
 			t.Fatal("a call was let out before the open period ended")
 		}
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		for range 3 {
 			if got := b.State(); got != resilience.HalfOpen {
 				t.Fatalf("before the third success: %v", got)

@@ -62,13 +62,13 @@ func newBudget(name string, cfg BudgetConfig) *Budget {
 func (c BudgetConfig) resolve() (BudgetConfig, error) {
 	var faults []error
 	if c.Ratio > 1 || math.IsNaN(c.Ratio) {
-		faults = append(faults, fmt.Errorf("Ratio: %v is not a share from 0 to 1", c.Ratio))
+		faults = append(faults, inField("Ratio", fmt.Errorf("%v is not a share from 0 to 1", c.Ratio)))
 	}
 	if math.IsNaN(c.MinPerSecond) || math.IsInf(c.MinPerSecond, 0) {
-		faults = append(faults, fmt.Errorf("MinPerSecond: %v is not a number", c.MinPerSecond))
+		faults = append(faults, inField("MinPerSecond", fmt.Errorf("%v is not a number", c.MinPerSecond)))
 	}
 	if c.Window < 0 || c.Window > 0 && c.Window < budgetBuckets {
-		faults = append(faults, fmt.Errorf("Window: %v is no length of time to count over", c.Window))
+		faults = append(faults, inField("Window", fmt.Errorf("%v is no length of time to count over", c.Window)))
 	}
 	c.Ratio = orDefault(c.Ratio, 0.1)
 	c.MinPerSecond = orDefault(c.MinPerSecond, 1)

@@ -31,6 +31,18 @@ func TestBudgetGrantsATenthOfManyCalls(t *testing.T) {
 	})
 }
 
+func TestBudgetIsNotShortOfARetryByRounding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := must(resilience.NewBudget("inventory", resilience.BudgetConfig{Ratio: 0.29, MinPerSecond: -1}))(t)
+		for range 100 { // 0.29 * 100 is 28.999999999999996
+			b.Request()
+		}
+		if got := b.Left(); got != 29 {
+			t.Errorf("29 %% of 100 calls are %d", got)
+		}
+	})
+}
+
 func TestBudgetGrantsOneRetryASecondHoweverFewCallsThereAre(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := must(resilience.NewBudget("inventory", resilience.BudgetConfig{}))(t)
@@ -58,7 +70,7 @@ func TestBudgetForgetsWhatIsOlderThanItsWindow(t *testing.T) {
 		if got := b.Left(); got != 10 {
 			t.Errorf("within the window %d retries are left, want 10", got)
 		}
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		if got := b.Left(); got != 0 {
 			t.Errorf("after the window %d retries are left", got)
 		}
@@ -104,7 +116,7 @@ func TestBudgetAgreesWithAModel(t *testing.T) {
 						t.Fatalf("seed %d, step %d: granted %v, want %v", seed, step, got, want)
 					}
 				default:
-					time.Sleep(time.Duration(rng.Int64N(int64(cfg.Window / 4))))
+					time.Sleep(time.Duration(rng.Int64N(int64(cfg.Window) * []int64{1, 1, 1, 12}[rng.IntN(4)] / 4)))
 				}
 				if got, want := b.Left(), model.left(); got != want {
 					t.Fatalf("seed %d, step %d: %d left, want %d", seed, step, got, want)

@@ -15,12 +15,21 @@ func orDefault[T comparable](v, def T) T {
 	return v
 }
 
-// inField names the field of an outer config that the faults of an inner one are in.
+// inField names the field that err is about, in each of its members if it is joined: of an outer config
+// where err is an inner one's. It returns nil if err is nil.
 func inField(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", name, err)
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	var faults []error
+	for _, member := range joined.Unwrap() {
+		faults = append(faults, inField(name, member))
+	}
+	return errors.Join(faults...)
 }
 
 // fault is what New… returns: nil, or all that is wrong with the name and the config.

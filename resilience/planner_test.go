@@ -25,7 +25,7 @@ type planCase struct {
 
 var (
 	throttled = errors.ResourceExhausted
-	openError = fmt.Errorf("ask: %w", resilience.ErrCircuitOpen)
+	errOpen   = fmt.Errorf("ask: %w", resilience.ErrCircuitOpen)
 )
 
 func retryAfter(d time.Duration) error { return errors.Unavailable.New("").WithRetryAfter(d) }
@@ -83,7 +83,7 @@ var planCases = []planCase{
 	},
 	{name: "a wait asked for that does not fit", deadline: 2 * second, attempt: resilience.Attempt{Err: retryAfter(3 * second)}, verdict: resilience.StopDeadline},
 	{name: "no time is left", deadline: -1, attempt: resilience.Attempt{Err: errors.Unavailable}, verdict: resilience.StopDeadline},
-	{name: "an open circuit will be open", attempt: resilience.Attempt{Err: openError}, verdict: resilience.StopCircuitOpen},
+	{name: "an open circuit will be open", attempt: resilience.Attempt{Err: errOpen}, verdict: resilience.StopCircuitOpen},
 	{name: "a layer below has tried", attempt: resilience.Attempt{Err: errors.MarkExhausted(errors.Unavailable)}, verdict: resilience.StopExhausted},
 	{name: "a mark above it does not undo that", attempt: resilience.Attempt{Err: errors.MarkRetryable(errors.MarkExhausted(errors.Unavailable), true)}, verdict: resilience.StopExhausted},
 	{
@@ -223,7 +223,9 @@ func TestPlannerCountsEachCallOnce(t *testing.T) {
 		for range 8 {
 			planner.Next(t.Context(), resilience.Attempt{Number: 1})
 		}
-		planner.Next(t.Context(), resilience.Attempt{Number: 2})
+		for n := range 10 {
+			planner.Next(t.Context(), resilience.Attempt{Number: n + 2})
+		}
 		if got := budget.Left(); got != 4 {
 			t.Errorf("half of 8 calls may be retried, the budget says %d", got)
 		}

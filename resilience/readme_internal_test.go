@@ -98,19 +98,3 @@ func parseTable(text string) map[string]string {
 	}
 	return stated
 }
-
-func TestReadmeShowsACompiledExample(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	examples, err := os.ReadFile("example_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, found := strings.Cut(string(readme), "```go\n")
-	code, _, _ := strings.Cut(rest, "```")
-	if !found || !strings.Contains(strings.ReplaceAll(string(examples), "\n\t", "\n"), strings.TrimSpace(code)) {
-		t.Errorf("the README's code is in no example:\n%s", code)
-	}
-}

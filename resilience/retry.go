@@ -48,12 +48,12 @@ type RetryConfig struct {
 func (c RetryConfig) resolve() (RetryConfig, error) {
 	var faults []error
 	if c.SharedBudget != nil && c.Budget != (BudgetConfig{}) {
-		faults = append(faults, errors.New("Budget: is given, and so is SharedBudget"))
+		faults = append(faults, inField("Budget", errors.New("is given, and so is SharedBudget")))
 	}
 	backoff, err := c.Backoff.resolve()
 	faults = append(faults, inField("Backoff", err))
 	if c.ThrottleBase > backoff.Max {
-		faults = append(faults, fmt.Errorf("ThrottleBase: %v is more than Backoff.Max, %v", c.ThrottleBase, backoff.Max))
+		faults = append(faults, inField("ThrottleBase", fmt.Errorf("%v is more than Backoff.Max, %v", c.ThrottleBase, backoff.Max)))
 	}
 	budget, err := c.Budget.resolve()
 	faults = append(faults, inField("Budget", err))
@@ -120,7 +120,7 @@ func (r *Retry) LogValue() slog.Value { return r.planner.LogValue() }
 // sleep reports whether it slept all of d; if not, ctx is done.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
-		return ctx.Err() == nil
+		return true
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -18,7 +18,7 @@ func newRetry(t testing.TB, cfg resilience.RetryConfig) *resilience.Retry {
 }
 
 func TestRetryReturnsTheErrorOfASingleAttemptAsItIs(t *testing.T) {
-	for _, want := range []error{errors.NotFound.New("No such item."), openError, errors.MarkExhausted(errors.Unavailable)} {
+	for _, want := range []error{errors.NotFound.New("No such item."), errOpen, errors.MarkExhausted(errors.Unavailable)} {
 		if got := newRetry(t, resilience.RetryConfig{}).Do(t.Context(), returns(want)); got != want {
 			t.Errorf("got %v (%T), want %v", got, got, want)
 		}

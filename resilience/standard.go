@@ -44,10 +44,10 @@ func (c StandardConfig) resolve() (StandardConfig, error) {
 	c.Attempt = max(c.Attempt, 0)
 	var faults []error
 	if c.Total > 0 && c.Attempt >= c.Total {
-		faults = append(faults, fmt.Errorf("Attempt: %v is not less than Total, %v", c.Attempt, c.Total))
+		faults = append(faults, inField("Attempt", fmt.Errorf("%v is not less than Total, %v", c.Attempt, c.Total)))
 	}
 	if c.Breaker.ProbeTimeout > 0 && c.Breaker.ProbeTimeout < c.Attempt {
-		faults = append(faults, fmt.Errorf("Breaker.ProbeTimeout: %v is less than Attempt, %v", c.Breaker.ProbeTimeout, c.Attempt))
+		faults = append(faults, inField("Breaker.ProbeTimeout", fmt.Errorf("%v is less than Attempt, %v", c.Breaker.ProbeTimeout, c.Attempt)))
 	}
 	c.Breaker.ProbeTimeout = orDefault(c.Breaker.ProbeTimeout, c.Attempt)
 	var err [3]error

@@ -180,7 +180,14 @@ func TestStandardEndsWithItsCaller(t *testing.T) {
 // TestStandardDoesWhatAChainDoes runs the same calls through a pipeline and through a chain of its five
 // policies, which arms a timer for each limit.
 func TestStandardDoesWhatAChainDoes(t *testing.T) {
-	retry := resilience.RetryConfig{Backoff: exact, Idempotent: true, Logger: quiet}
+	for _, idempotent := range []bool{false, true} {
+		t.Run(fmt.Sprintf("idempotent %v", idempotent), func(t *testing.T) {
+			compareWithChain(t, resilience.RetryConfig{Backoff: exact, Idempotent: idempotent, Logger: quiet})
+		})
+	}
+}
+
+func compareWithChain(t *testing.T, retry resilience.RetryConfig) {
 	breaker := resilience.BreakerConfig{Spread: -1, MinCalls: 3, ProbeTimeout: 2 * second, Logger: quiet}
 	bulkhead := resilience.BulkheadConfig{MaxConcurrent: 2, MaxQueue: 1}
 	policies := map[string]func(t *testing.T) resilience.Policy{
@@ -208,6 +215,7 @@ func TestStandardDoesWhatAChainDoes(t *testing.T) {
 		"hangs always":   repeat(nil, 99),
 		"throttled":      repeat(errors.ResourceExhausted, 99),
 		"told to wait":   {retryAfter(4 * second), retryAfter(4 * second)},
+		"late, hangs":    {retryAfter(4 * second), nil, nil, nil},
 		"no code":        repeat(errors.New("broken pipe"), 99),
 	}
 	for name, script := range scenarios {
@@ -256,12 +264,12 @@ func TestNewStandardNamesEveryFault(t *testing.T) {
 	_, err := resilience.Standard("", resilience.StandardConfig{
 		Total:   second,
 		Attempt: 2 * second,
-		Retry:   resilience.RetryConfig{Backoff: resilience.Backoff{Factor: 0.1}, Budget: resilience.BudgetConfig{Window: -3}},
+		Retry:   resilience.RetryConfig{Backoff: resilience.Backoff{Factor: 0.1, Jitter: 2}, Budget: resilience.BudgetConfig{Window: -3}},
 		Breaker: resilience.BreakerConfig{OpenFor: -7, ProbeTimeout: second},
 	})
 	for _, want := range []string{
 		"name: is empty", "Attempt: 2s is not less than Total, 1s", "Breaker.ProbeTimeout: 1s is less than Attempt, 2s",
-		"Retry: Backoff: Factor: 0.1", "Budget: Window: -3ns", "Breaker: OpenFor: -7ns",
+		"Retry: Backoff: Factor: 0.1", "Retry: Backoff: Jitter: 2", "Retry: Budget: Window: -3ns", "Breaker: OpenFor: -7ns",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not mention %q: %v", want, err)

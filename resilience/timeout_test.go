@@ -86,6 +86,15 @@ func TestTimeoutDoesNotClaimTheCallersEnd(t *testing.T) {
 		if err := timeout.Do(ctx, untilDone(nil)); err != context.Canceled {
 			t.Errorf("the caller's cancellation: %v", err)
 		}
+		ctx, cancel = context.WithCancel(t.Context())
+		err := timeout.Do(ctx, func(limited context.Context) error {
+			<-limited.Done()
+			cancel()
+			return limited.Err()
+		})
+		if err != context.DeadlineExceeded {
+			t.Errorf("the caller's cancellation, just after the limit: %v", err)
+		}
 	})
 }
 
