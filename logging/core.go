@@ -239,14 +239,14 @@ func (e *encoder) loggerFields(c *core) {
 			}
 		}
 	}
-	fields, shift, base := c.fields, len(e.buf), len(e.keys)
+	fields, start, shift, base := c.fields, len(e.buf), len(e.buf), len(e.keys)
 	if !e.human && leadingComma(e.buf) != "" {
 		fields = fields[1:]
 		shift--
 	}
 	e.buf = append(e.buf, fields...)
 	for _, k := range c.keys {
-		e.keys = append(e.keys, keyAt{k.name, max(k.at+shift, 0)})
+		e.keys = append(e.keys, keyAt{k.name, max(k.at+shift, start)})
 	}
 	for _, o := range c.open[1:] {
 		e.open = append(e.open, object{base: o.base + base})
