@@ -150,6 +150,7 @@ func (x *exchange) leave() {
 
 func (x *exchange) finish() {
 	l := x.layers
+	x.writer.end()
 	if x.admitted {
 		l.concurrency.release()
 	}

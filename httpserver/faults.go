@@ -23,15 +23,19 @@ const (
 	messageInvalid = "The request body is not valid."
 	messageSyntax  = "The request body is not valid JSON."
 
-	maxFaults = 100 // more help nobody
-	maxDepth  = 100 // of what is walked; deeper faults have the place of their ancestor
-	maxWork   = 16  // how often the bytes of a body are read: each level of nesting reads them again
+	// The search for faults costs more than decoding did, and whoever sends the body chooses its form,
+	// so the search has bounds: what they leave unseen is told without its place.
+	maxFaults = 100    // in one answer
+	maxValues = 10_000 // that are looked at
+	maxDepth  = 100    // of nesting
+	maxReads  = 16     // of each byte: every level of nesting reads what lies below it again
 )
 
 // faults are what is wrong with a body.
 type faults struct {
 	list    []errors.Violation
-	budget  int // bytes that may still be read
+	values  int // that may still be looked at
+	bytes   int // that may still be read
 	lenient bool
 	types   bool // one of them is a wrong type, so there is no value
 	syntax  bool
@@ -51,6 +55,10 @@ func (f *faults) add(pointer, detail, reason string) {
 	}
 }
 
+func (f *faults) exhausted() bool {
+	return f.values < 0 || f.bytes < 0 || len(f.list) >= maxFaults
+}
+
 func (f *faults) wrongType(pointer, detail string) {
 	f.types = true
 	f.add(pointer, detail, "TYPE")
@@ -59,14 +67,17 @@ func (f *faults) wrongType(pointer, detail string) {
 // diagnose finds the faults of a body that is no T. It reports true if the body would be one but for
 // unknown members.
 func diagnose[T any](body []byte, lenient bool) (f *faults, usable bool) {
-	f = &faults{lenient: lenient, budget: maxWork * (len(body) + 1)}
+	f = &faults{lenient: lenient, values: maxValues, bytes: maxReads * (len(body) + 1)}
 	if detail := syntaxFault(body); detail != "" {
 		f.syntax = true
 		f.add("", detail, "SYNTAX")
 		return f, false
 	}
 	f.walk(reflect.TypeFor[T](), body, "#", 0)
-	return f, !f.types && len(f.list) > 0
+	if len(f.list) == 0 {
+		f.wrongType("", "does not have the expected form")
+	}
+	return f, !f.types
 }
 
 func syntaxFault(body []byte) string {
@@ -83,8 +94,8 @@ func syntaxFault(body []byte) string {
 	if err != nil {
 		return "is not complete"
 	}
-	if rest := decoder.InputOffset(); !onlySpace(body[rest:]) {
-		line, column := position(body, rest+1)
+	if rest := bytes.TrimLeft(body[decoder.InputOffset():], space); len(rest) > 0 {
+		line, column := position(body, int64(len(body)-len(rest))+1)
 		return fmt.Sprintf("has more than one value, from line %d, column %d", line, column)
 	}
 	return ""
@@ -104,12 +115,13 @@ var (
 
 // walk looks at one value. raw is syntactically right.
 func (f *faults) walk(t reflect.Type, raw []byte, pointer string, depth int) {
-	raw = bytes.Trim(raw, " \t\r\n")
+	raw = bytes.Trim(raw, space)
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	f.budget -= len(raw)
-	if string(raw) == "null" || f.budget < 0 || len(f.list) >= maxFaults {
+	f.values--
+	f.bytes -= len(raw)
+	if string(raw) == "null" || f.exhausted() {
 		return // encoding/json leaves the value alone at null
 	}
 	if depth >= maxDepth || custom(t) {
@@ -146,7 +158,7 @@ func (f *faults) walkStruct(t reflect.Type, raw []byte, pointer string, depth in
 		return
 	}
 	fields := fieldsOf(t)
-	eachMember(raw, func(name string, value []byte) {
+	f.eachMember(raw, func(name string, value []byte) {
 		at := pointer + "/" + escapePointer(name)
 		field, ok := fields.find(name)
 		switch {
@@ -176,7 +188,7 @@ func (f *faults) walkMap(t reflect.Type, raw []byte, pointer string, depth int) 
 		f.wrongType(pointer, expectation(t))
 		return
 	}
-	eachMember(raw, func(name string, value []byte) {
+	f.eachMember(raw, func(name string, value []byte) {
 		at := pointer + "/" + escapePointer(name)
 		if !keyFits(t.Key(), name) {
 			f.wrongType(at, "has a name that is not possible here")
@@ -204,17 +216,17 @@ func (f *faults) walkArray(t reflect.Type, raw []byte, pointer string, depth int
 		f.wrongType(pointer, expectation(t))
 		return
 	}
-	eachElement(raw, func(i int, value []byte) {
+	f.eachElement(raw, func(i int, value []byte) {
 		if t.Kind() == reflect.Slice || i < t.Len() {
 			f.walk(t.Elem(), value, pointer+"/"+strconv.Itoa(i), depth+1)
 		}
 	})
 }
 
-// eachMember calls f for the members of an object, in their order.
-func eachMember(raw []byte, f func(name string, value []byte)) {
+// eachMember calls visit for the members of an object, in their order.
+func (f *faults) eachMember(raw []byte, visit func(name string, value []byte)) {
 	decoder := opened(raw)
-	for decoder.More() {
+	for decoder.More() && !f.exhausted() {
 		name, err := decoder.Token()
 		if err != nil {
 			return
@@ -223,18 +235,18 @@ func eachMember(raw []byte, f func(name string, value []byte)) {
 		if decoder.Decode(&value) != nil {
 			return
 		}
-		f(name.(string), value)
+		visit(name.(string), value)
 	}
 }
 
-func eachElement(raw []byte, f func(i int, value []byte)) {
+func (f *faults) eachElement(raw []byte, visit func(i int, value []byte)) {
 	decoder := opened(raw)
-	for i := 0; decoder.More(); i++ {
+	for i := 0; decoder.More() && !f.exhausted(); i++ {
 		var value json.RawMessage
 		if decoder.Decode(&value) != nil {
 			return
 		}
-		f(i, value)
+		visit(i, value)
 	}
 }
 

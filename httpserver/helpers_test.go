@@ -225,3 +225,21 @@ func (l *pipeListener) client(t *testing.T) *http.Client {
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
 }
+
+// errorHandler is a slog.Handler that keeps the last error it was given.
+type errorHandler struct{ seen *error }
+
+func (h *errorHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *errorHandler) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if err, ok := a.Value.Any().(error); ok {
+			*h.seen = err
+		}
+		return true
+	})
+	return nil
+}
+
+func (h *errorHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h *errorHandler) WithGroup(string) slog.Handler      { return h }

@@ -62,7 +62,10 @@ func decodeJSON[T any](r *http.Request, lenient bool) (value T, err error) {
 	return zero, settleValidation(validate(&value), faults.list)
 }
 
-func onlySpace(b []byte) bool { return len(bytes.Trim(b, " \t\r\n")) == 0 }
+// space is the white space of JSON.
+const space = " \t\r\n"
+
+func onlySpace(b []byte) bool { return len(bytes.Trim(b, space)) == 0 }
 
 // validate calls the method Validate of *T or T, if there is one.
 func validate[T any](value *T) error {

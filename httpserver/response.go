@@ -69,8 +69,22 @@ func (rw *response) WriteHeader(status int) {
 
 func (rw *response) begin(status int) {
 	rw.status = status
-	if rw.closing != nil && rw.closing.Load() && status != http.StatusSwitchingProtocols {
+	if status != http.StatusSwitchingProtocols {
+		rw.leave()
+	}
+}
+
+// leave tells the client to leave its connection, if it should.
+func (rw *response) leave() {
+	if rw.closing != nil && rw.closing.Load() {
 		rw.set("Connection", "close")
+	}
+}
+
+// end is for handlers that say nothing: net/http sends the header when they have returned.
+func (rw *response) end() {
+	if !rw.started() {
+		rw.leave()
 	}
 }
 

@@ -150,7 +150,7 @@ func (t *tracer) end(x *exchange, took time.Duration) {
 		span.End()
 		return
 	}
-	attrs := append(x.traced.attrs[:0], httpconv.ResponseStatusCode.Int(status))
+	attrs := append(make([]attribute.KeyValue, 0, 5), httpconv.ResponseStatusCode.Int(status))
 	if x.writer.bytes > 0 {
 		attrs = append(attrs, httpconv.ResponseBodySize.Int64(x.writer.bytes))
 	}

@@ -1,0 +1,421 @@
+package httpserver_test
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/httpserver"
+)
+
+func TestConfigNamesEveryFault(t *testing.T) {
+	_, err := httpserver.New(failing(nil), httpserver.Config{
+		RequestTimeout: time.Minute, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: -1,
+	})
+	for _, want := range []string{"ReadTimeout: 30s", "WriteTimeout: 1m0s", "MaxHeaderBytes: -1"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("err = %v, lacks %q", err, want)
+		}
+	}
+	if _, err := httpserver.NewHandler(failing(nil), httpserver.Config{RequestTimeout: -1, ReadTimeout: time.Hour}); err == nil {
+		t.Error("a ReadTimeout under no RequestTimeout is taken")
+	}
+	if _, err := httpserver.New(failing(nil), httpserver.Config{TLS: new(tls.Config)}); err == nil || !strings.Contains(err.Error(), "TLS") {
+		t.Errorf("TLS without a certificate: %v", err)
+	}
+}
+
+func TestTakenPortIsAnErrorOfNew(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	addr := taken.Addr().String()
+	if _, err := httpserver.New(failing(nil), httpserver.Config{Addr: addr}); err == nil || !strings.Contains(err.Error(), addr) {
+		t.Errorf("err = %v", err)
+	}
+	// A server that fails half-way frees what it had taken.
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	freed := free.Addr().String()
+	_ = free.Close()
+	if _, err := httpserver.New(failing(nil), httpserver.Config{Addr: freed, AdminAddr: addr}); err == nil || !strings.Contains(err.Error(), "admin") {
+		t.Errorf("err = %v", err)
+	}
+	again, err := net.Listen("tcp", freed)
+	if err != nil {
+		t.Fatalf("the first address is still taken: %v", err)
+	}
+	_ = again.Close()
+}
+
+func TestServerHasSafeTimeouts(t *testing.T) {
+	s, err := httpserver.New(failing(nil), httpserver.Config{Listener: newPipeListener()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	h := s.HTTPServer()
+	if h.ReadHeaderTimeout != 5*time.Second || h.ReadTimeout != 35*time.Second || h.WriteTimeout != 40*time.Second ||
+		h.IdleTimeout != 2*time.Minute || h.MaxHeaderBytes != 64<<10 {
+		t.Errorf("timeouts = %v %v %v %v, header %d", h.ReadHeaderTimeout, h.ReadTimeout, h.WriteTimeout, h.IdleTimeout, h.MaxHeaderBytes)
+	}
+}
+
+// started is a server in memory that runs until the test ends.
+func started(t *testing.T, handler http.Handler, cfg httpserver.Config) (l *pipeListener, s *httpserver.Server, stop func() error, lines *logs) {
+	t.Helper()
+	l, lines = newPipeListener(), new(logs)
+	cfg.Listener, cfg.Logger = l, lines.logger()
+	s, err := httpserver.New(handler, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	stop = func() error {
+		cancel()
+		err := <-done
+		done <- err
+		return err
+	}
+	t.Cleanup(func() {
+		_ = s.Close()
+		_ = stop()
+	})
+	synctest.Wait()
+	return l, s, stop, lines
+}
+
+func get(t *testing.T, client *http.Client, path string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://orders.example.com"+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(body)
+}
+
+func TestSlowHeaderIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _, _, _ := started(t, failing(nil), httpserver.Config{})
+		conn, err := l.dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		began := time.Now()
+		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: orders"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadAll(conn); err != nil {
+			t.Errorf("read: %v", err)
+		}
+		if took := time.Since(began); took != 5*time.Second {
+			t.Errorf("cut off after %v, want 5s", took)
+		}
+	})
+}
+
+func TestSlowBodyIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _, _, lines := started(t, httpserver.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
+			_, err := httpserver.DecodeJSON[item](r)
+			return err
+		}), httpserver.Config{})
+		body, writer := io.Pipe()
+		dripping := make(chan struct{})
+		go func() {
+			defer close(dripping)
+			for {
+				if _, err := io.WriteString(writer, " "); err != nil {
+					return
+				}
+				time.Sleep(time.Second)
+			}
+		}()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://orders.example.com/", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		began := time.Now()
+		res, err := l.client(t).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if took := time.Since(began); res.StatusCode != http.StatusRequestTimeout || took != 35*time.Second {
+			t.Errorf("status = %d after %v, want 408 after 35s", res.StatusCode, took)
+		}
+		_ = writer.Close()
+		<-dripping
+		if line := lines.line(t, "request failed"); line["level"] != "INFO" {
+			t.Errorf("line = %v", line)
+		}
+	})
+}
+
+// A handler that takes all its time can still answer: no timeout of the connection comes before.
+func TestDeadlineComesBeforeTheConnectionsTimeouts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wait := httpserver.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
+			<-r.Context().Done()
+			return r.Context().Err()
+		})
+		mux := http.NewServeMux()
+		mux.Handle("/", wait)
+		mux.Handle("/long", httpserver.Deadline(wait, 10*time.Minute))
+		l, _, _, _ := started(t, mux, httpserver.Config{})
+		for path, limit := range map[string]time.Duration{"/": 30 * time.Second, "/long": 10 * time.Minute} {
+			began := time.Now()
+			res, body := get(t, l.client(t), path)
+			if took := time.Since(began); res.StatusCode != 504 || took != limit || !strings.Contains(body, "deadline_exceeded") {
+				t.Errorf("%s: %d after %v: %s", path, res.StatusCode, took, body)
+			}
+		}
+	})
+}
+
+// A stream lives longer than any timeout, and ends when the server drains.
+func TestStreamWithoutADeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s *httpserver.Server
+		events := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for {
+				select {
+				case <-time.After(20 * time.Second):
+					_, _ = io.WriteString(w, "tick\n")
+					w.(http.Flusher).Flush()
+				case <-s.Draining():
+					return
+				case <-r.Context().Done():
+					return
+				}
+			}
+		})
+		mux := http.NewServeMux()
+		mux.Handle("GET /events", httpserver.Deadline(events, -1))
+		l, server, stop, _ := started(t, mux, httpserver.Config{})
+		s = server
+		time.AfterFunc(10*time.Minute+time.Second, func() { _ = stop() })
+		if _, body := get(t, l.client(t), "/events"); strings.Count(body, "tick") != 30 {
+			t.Errorf("%d ticks", strings.Count(body, "tick"))
+		}
+	})
+}
+
+func TestClientThatGoesAwayEndsTheContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _, _, lines := started(t, httpserver.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
+			<-r.Context().Done()
+			return context.Cause(r.Context())
+		}), httpserver.Config{})
+		ctx, leave := context.WithTimeout(t.Context(), 3*time.Second)
+		defer leave()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://orders.example.com/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res, err := l.client(t).Do(req); err == nil {
+			_ = res.Body.Close()
+			t.Error("there is an answer")
+		}
+		synctest.Wait()
+		line := lines.line(t, "request failed")
+		if line["level"] != "DEBUG" || line["http.response.status_code"] != 499.0 {
+			t.Errorf("line = %v", line)
+		}
+	})
+}
+
+func TestProbesAreAnsweredBesideTheHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		admin := newPipeListener()
+		handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+		l, s, _, lines := started(t, handler, httpserver.Config{AdminListener: admin, MaxConcurrent: 1})
+		s.Health().Check("db", func(context.Context) error { return errors.Unavailable.New("") })
+		client := l.client(t)
+		for path, want := range map[string]int{"/livez": 200, "/readyz": 503, "/other": 418} {
+			if res, body := get(t, client, path); res.StatusCode != want || strings.Contains(body, "db") {
+				t.Errorf("%s = %d %s", path, res.StatusCode, body)
+			}
+		}
+		if res, body := get(t, admin.client(t), "/readyz"); res.StatusCode != 503 || !strings.Contains(body, `"db":{"status":"failed","code":"unavailable"`) {
+			t.Errorf("admin = %d %s", res.StatusCode, body)
+		}
+		if got := len(lines.lines(t, "request served")); got != 1 {
+			t.Errorf("%d access lines, want only that of /other", got)
+		}
+	})
+}
+
+func TestProbesCanBeLeftToTheHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+		l, _, _, _ := started(t, handler, httpserver.Config{NoProbes: true})
+		if res, _ := get(t, l.client(t), "/livez"); res.StatusCode != http.StatusTeapot {
+			t.Errorf("status = %d", res.StatusCode)
+		}
+	})
+}
+
+// A probe that a handler mounts itself is not logged either.
+func TestMountedProbeIsNotLogged(t *testing.T) {
+	h, _ := newHealth(t, httpserver.HealthConfig{})
+	o := observe(t, h.Livez(), httpserver.Config{})
+	o.get("/health")
+	if got := o.logs.String(); got != "" {
+		t.Errorf("log = %s", got)
+	}
+}
+
+func TestURL(t *testing.T) {
+	for addr, prefix := range map[string]string{"127.0.0.1:0": "http://127.0.0.1:", ":0": "http://127.0.0.1:"} {
+		s, err := httpserver.New(failing(nil), httpserver.Config{Addr: addr})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.URL(); !strings.HasPrefix(got, prefix) || strings.HasSuffix(got, ":0") {
+			t.Errorf("%s: URL = %s", addr, got)
+		}
+		if s.AdminAddr() != nil {
+			t.Error("there is an admin address")
+		}
+		_ = s.Close()
+	}
+}
+
+func TestRunIsForOneTime(t *testing.T) {
+	s, err := httpserver.New(failing(nil), httpserver.Config{Addr: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Run(ended); err != nil {
+		t.Errorf("a context that has ended: %v", err)
+	}
+	if err := s.Run(t.Context()); err == nil {
+		t.Error("Run ran twice")
+	}
+	if conn, err := net.Dial("tcp", s.Addr().String()); err == nil {
+		_ = conn.Close()
+		t.Error("the address is still bound")
+	}
+}
+
+// The values of Run's context reach the handlers, its end does not.
+func TestRequestsOutliveRunsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type key struct{}
+		l := newPipeListener()
+		s, err := httpserver.New(httpserver.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+			time.Sleep(8 * time.Second) // beyond the end of Run's context, and beyond the drain's delay
+			if err := r.Context().Err(); err != nil {
+				return err
+			}
+			return httpserver.WriteJSON(w, 200, r.Context().Value(key{}))
+		}), httpserver.Config{Listener: l})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "shard 3"), time.Second)
+		defer cancel()
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		res, body := get(t, l.client(t), "/")
+		if res.StatusCode != 200 || body != "\"shard 3\"\n" {
+			t.Errorf("answer = %d %q", res.StatusCode, body)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestServeFailureEndsRun(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := httpserver.New(failing(nil), httpserver.Config{Listener: l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close() // under the server's feet
+	if err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "serve HTTP") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+func TestHTTP2ClientsAreToldToLeave(t *testing.T) {
+	certificate := httptest.NewUnstartedServer(nil)
+	certificate.StartTLS()
+	defer certificate.Close()
+	s, err := httpserver.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Proto)
+	}), httpserver.Config{
+		Addr: "127.0.0.1:0", DrainDelay: time.Hour,
+		TLS: &tls.Config{Certificates: certificate.TLS.Certificates},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	transport := certificate.Client().Transport.(*http.Transport).Clone()
+	transport.ForceAttemptHTTP2 = true
+	transport.TLSClientConfig.ServerName = "example.com"
+	defer transport.CloseIdleConnections()
+
+	var conns []string
+	call := func() {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, res := dialled(t, transport, req)
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || string(body) != "HTTP/2.0" {
+			t.Fatalf("answer = %q, %v", body, err)
+		}
+		conns = append(conns, conn)
+	}
+	call()
+	call()
+	cancel()
+	<-s.Draining()
+	call() // answered on the old connection, with GOAWAY
+	call() // which the client has left for this one
+	if conns[0] != conns[1] || conns[3] == conns[0] {
+		t.Errorf("connections = %v", conns)
+	}
+	_ = s.Close()
+	if err := <-done; err != nil {
+		t.Errorf("Run = %v", err)
+	}
+}

@@ -1,0 +1,242 @@
+package httpserver_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/httpserver"
+)
+
+const (
+	callersTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
+	traceparent  = "00-" + callersTrace + "-00f067aa0ba902b7-01"
+)
+
+func ordersMux() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle("POST /orders/{id}", httpserver.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		_, _ = io.Copy(io.Discard, r.Body)
+		return httpserver.WriteJSON(w, http.StatusCreated, r.PathValue("id"))
+	}))
+	mux.Handle("GET example.com/plain/", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadGateway)
+	}))
+	return mux
+}
+
+func TestServerSpan(t *testing.T) {
+	o := observe(t, ordersMux(), httpserver.Config{})
+	r := httptest.NewRequest(http.MethodPost, "/orders/17?token=hunter2&page=2", strings.NewReader("0123456789"))
+	r.Header.Set("Traceparent", traceparent)
+	r.Header.Set("User-Agent", "test/1")
+	o.call(r)
+
+	span := o.span(t)
+	if span.Name() != "POST /orders/{id}" || span.SpanKind() != trace.SpanKindServer {
+		t.Errorf("span = %q %v", span.Name(), span.SpanKind())
+	}
+	if span.Parent().TraceID().String() != callersTrace || !span.Parent().IsRemote() {
+		t.Errorf("parent = %v", span.Parent())
+	}
+	want := map[string]any{
+		"http.request.method":       "POST",
+		"http.request.body.size":    int64(10),
+		"http.response.status_code": int64(201),
+		"http.response.body.size":   int64(5), // "17" and a newline
+		"http.route":                "/orders/{id}",
+		"url.scheme":                "http",
+		"url.path":                  "/orders/17",
+		"url.query":                 "token=REDACTED&page=2",
+		"server.address":            "example.com",
+		"server.port":               int64(80),
+		"client.address":            "192.0.2.1",
+		"network.peer.address":      "192.0.2.1",
+		"network.peer.port":         int64(1234),
+		"network.protocol.version":  "1.1",
+		"user_agent.original":       "test/1",
+	}
+	if diff := cmp.Diff(want, attrsOf(span.Attributes())); diff != "" {
+		t.Errorf("attributes (-want +got):\n%s", diff)
+	}
+	if span.Status().Code != codes.Unset {
+		t.Errorf("status = %v", span.Status())
+	}
+}
+
+func TestSpanOfAPlainHandlersFault(t *testing.T) {
+	o := observe(t, ordersMux(), httpserver.Config{})
+	o.get("/plain/x")
+	span := o.span(t)
+	attrs := attrsOf(span.Attributes())
+	if span.Name() != "GET /plain/" || attrs["http.route"] != "/plain/" || attrs["error.type"] != "502" || span.Status().Code != codes.Error {
+		t.Errorf("span = %q %v %v", span.Name(), span.Status(), attrs)
+	}
+}
+
+func TestUnknownMethodAndUnknownRouteMakeNoNames(t *testing.T) {
+	o := observe(t, ordersMux(), httpserver.Config{})
+	o.call(httptest.NewRequest("BREW", "/coffee", nil))
+	span := o.span(t)
+	attrs := attrsOf(span.Attributes())
+	if span.Name() != "HTTP" || attrs["http.request.method"] != "_OTHER" || attrs["http.request.method_original"] != "BREW" {
+		t.Errorf("span = %q %v", span.Name(), attrs)
+	}
+	if _, ok := attrs["http.route"]; ok {
+		t.Error("a path that nobody serves has a route")
+	}
+}
+
+func TestRouteOfANestedMux(t *testing.T) {
+	inner := http.NewServeMux()
+	inner.Handle("GET /items/{item}", failing(errors.NotFound.New("")))
+	outer := http.NewServeMux()
+	outer.Handle("/v1/", http.StripPrefix("/v1", inner))
+	o := observe(t, outer, httpserver.Config{})
+	o.get("/v1/items/3")
+	if got := o.span(t).Name(); got != "GET /items/{item}" {
+		t.Errorf("span = %q", got)
+	}
+}
+
+func TestFaultIsDescribedOnTheSpanWithoutSecrets(t *testing.T) {
+	o := observe(t, failing(fmt.Errorf("dial postgres://app:hunter2@db: %s", strings.Repeat("é", 500))), httpserver.Config{})
+	o.get("/")
+	got := o.span(t).Status().Description
+	if !strings.HasPrefix(got, "dial postgres://") || strings.Contains(got, "hunter2") || len(got) > 256 {
+		t.Errorf("description = %q", got)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	o := observe(t, ordersMux(), httpserver.Config{})
+	for range 3 {
+		o.call(httptest.NewRequest(http.MethodPost, "/orders/17", strings.NewReader("0123456789")))
+	}
+	o.get("/plain/")
+	want := map[string]map[string]any{
+		"/orders/{id}": {
+			"http.request.method": "POST", "http.route": "/orders/{id}", "http.response.status_code": int64(201),
+			"url.scheme": "http", "network.protocol.version": "1.1",
+		},
+		"/plain/": {
+			"http.request.method": "GET", "http.route": "/plain/", "http.response.status_code": int64(502),
+			"url.scheme": "http", "network.protocol.version": "1.1", "error.type": "502",
+		},
+	}
+	got := make(map[string]map[string]any)
+	duration := o.metric(t, "http.server.request.duration")
+	for _, point := range duration.Data.(metricdata.Histogram[float64]).DataPoints {
+		attrs := attrsOf(point.Attributes.ToSlice())
+		got[attrs["http.route"].(string)] = attrs
+		if attrs["http.route"] == "/orders/{id}" && point.Count != 3 {
+			t.Errorf("count = %d, want 3", point.Count)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" || duration.Unit != "s" {
+		t.Errorf("unit %q, attributes (-want +got):\n%s", duration.Unit, diff)
+	}
+	sizes := o.metric(t, "http.server.request.body.size").Data.(metricdata.Histogram[int64]).DataPoints
+	if len(sizes) != 2 {
+		t.Errorf("request sizes = %v", sizes)
+	}
+	for _, point := range o.metric(t, "http.server.active_requests").Data.(metricdata.Sum[int64]).DataPoints {
+		if point.Value != 0 {
+			t.Errorf("active = %d after all requests", point.Value)
+		}
+	}
+}
+
+func TestPublicServerTrustsNoCaller(t *testing.T) {
+	seen := make(chan baggage.Baggage, 1)
+	o := observe(t, httpserver.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
+		seen <- baggage.FromContext(r.Context())
+		if at, ok := r.Context().Deadline(); !ok || at.IsZero() {
+			t.Error("no deadline")
+		}
+		return nil
+	}), httpserver.Config{Public: true})
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Traceparent", traceparent)
+	r.Header.Set("Baggage", "user=alice")
+	o.call(r)
+	span := o.span(t)
+	if span.Parent().IsValid() || span.SpanContext().TraceID().String() == callersTrace {
+		t.Errorf("the span continues the caller's trace: %v", span.Parent())
+	}
+	links := span.Links()
+	if len(links) != 1 || links[0].SpanContext.TraceID().String() != callersTrace {
+		t.Errorf("links = %v", links)
+	}
+	if b := <-seen; b.Len() != 0 {
+		t.Errorf("baggage = %v", b)
+	}
+}
+
+// A server behind a mesh reads the caller's baggage.
+func TestInternalServerReadsBaggage(t *testing.T) {
+	seen := make(chan string, 1)
+	o := observe(t, httpserver.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
+		seen <- baggage.FromContext(r.Context()).Member("user").Value()
+		return nil
+	}), httpserver.Config{})
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Baggage", "user=alice")
+	o.call(r)
+	if got := <-seen; got != "alice" {
+		t.Errorf("baggage = %q", got)
+	}
+}
+
+func TestSamplerSeesAttributesAtTheStart(t *testing.T) {
+	s := &sampler{}
+	handler, err := httpserver.Trace(ordersMux(), httpserver.TraceConfig{
+		TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSampler(s)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/plain/", nil))
+	if s.seen["url.path"] != "/plain/" || s.seen["http.request.method"] != "GET" {
+		t.Errorf("the sampler sees %v", s.seen)
+	}
+}
+
+type sampler struct{ seen map[string]any }
+
+func (s *sampler) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
+	s.seen = attrsOf(p.Attributes)
+	return sdktrace.AlwaysSample().ShouldSample(p)
+}
+
+func (s *sampler) Description() string { return "test" }
+
+func TestConcurrentRequestsShareOneAttributeCache(t *testing.T) {
+	o := observe(t, ordersMux(), httpserver.Config{})
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 50 {
+				o.call(httptest.NewRequestWithContext(context.Background(), http.MethodPost, fmt.Sprintf("/orders/%d", i*j), nil))
+			}
+		})
+	}
+	wg.Wait()
+	points := o.metric(t, "http.server.request.duration").Data.(metricdata.Histogram[float64]).DataPoints
+	if len(points) != 1 || points[0].Count != 400 {
+		t.Errorf("points = %v", points)
+	}
+}
