@@ -316,9 +316,24 @@ func (e *encoder) object(o zapcore.ObjectMarshaler) error {
 		return nil
 	}
 	depth, human := e.push()
-	err := o.MarshalLogObject(e)
-	e.pop(depth, human)
-	return err
+	defer e.pop(depth, human)
+	if fields, ok := fieldsOf(o); ok {
+		for i := range fields {
+			e.field(&fields[i])
+		}
+		return nil
+	}
+	return o.MarshalLogObject(e)
+}
+
+// fieldsOf knows fields in an object of their own, such as that of zap.Dict. Encoded one by one their
+// errors are printed as others are.
+func fieldsOf(o zapcore.ObjectMarshaler) ([]zapcore.Field, bool) {
+	fields := reflect.TypeFor[[]zapcore.Field]()
+	if t := reflect.TypeOf(o); t == nil || t.Kind() != reflect.Slice || t.Elem() != fields.Elem() {
+		return nil, false
+	}
+	return reflect.ValueOf(o).Convert(fields).Interface().([]zapcore.Field), true
 }
 
 func (e *encoder) array(a zapcore.ArrayMarshaler) error {

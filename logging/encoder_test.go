@@ -177,7 +177,7 @@ func TestEntryIsBoundedAndCountsWhatIsMissing(t *testing.T) {
 	if n := len(out.String()); n > 1200 {
 		t.Errorf("%d bytes", n)
 	}
-	if line["first"] != "1" || line["a"] != 1.0 || line["e"] != 2.0 || line["body"] != "hello" || line["log.dropped_fields"] != 4.0 {
+	if line["first"] != "1" || line["a"] != 1.0 || line["e"] != 2.0 || line["body"] != "hello" || line["log.dropped_fields"] != 5.0 {
 		t.Errorf("line %v", line)
 	}
 	if diff := cmp.Diff(map[string]any{"g": 3.0}, line["ns"]); diff != "" {
