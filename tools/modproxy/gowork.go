@@ -1,8 +1,11 @@
 package modproxy
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"golang.org/x/mod/modfile"
 )
@@ -31,44 +34,37 @@ func (ws *Workspace) writeReplaces(opts TidyOptions) error {
 }
 
 // Replaces returns the go.work file, whose absolute name and content are given, with its replaces of siblings set to
-// what the go.mod files mention.
+// what the go.mod files mention: one block at the end of the file.
 func (ws *Workspace) Replaces(name string, data []byte) ([]byte, error) {
 	work, err := modfile.ParseWork(name, data, nil)
 	if err != nil {
 		return nil, err
 	}
-	mentioned := ws.Mentioned()
-	wanted := func(path, version string) bool {
-		for _, v := range mentioned[path] {
-			if v == version {
-				return true
-			}
-		}
-		return false
-	}
-	for _, r := range append([]*modfile.Replace(nil), work.Replace...) {
-		if ws.Sibling(r.Old.Path) && !wanted(r.Old.Path, r.Old.Version) {
+	for _, r := range slices.Clone(work.Replace) {
+		if ws.Sibling(r.Old.Path) {
 			if err := work.DropReplace(r.Old.Path, r.Old.Version); err != nil {
 				return nil, err
 			}
 		}
 	}
-	for _, m := range ws.Modules {
-		for _, version := range mentioned[m.Path] {
-			dir, err := filepath.Rel(filepath.Dir(name), m.Dir)
-			if err != nil {
-				return nil, err
-			}
-			dir = filepath.ToSlash(dir)
-			if dir[0] != '.' {
-				dir = "./" + dir
-			}
-			if err := work.AddReplace(m.Path, version, dir, ""); err != nil {
-				return nil, err
-			}
+	work.Cleanup()
+	var lines []string
+	for path, versions := range ws.Mentioned() {
+		dir, err := filepath.Rel(filepath.Dir(name), ws.byPath[path].Dir)
+		if err != nil {
+			return nil, err
+		}
+		if dir = filepath.ToSlash(dir); dir[0] != '.' {
+			dir = "./" + dir
+		}
+		for _, version := range versions {
+			lines = append(lines, fmt.Sprintf("\t%s %s => %s\n", path, version, dir))
 		}
 	}
-	work.SortBlocks()
-	work.Cleanup()
-	return modfile.Format(work.Syntax), nil
+	out := modfile.Format(work.Syntax)
+	if len(lines) == 0 {
+		return out, nil
+	}
+	slices.Sort(lines)
+	return fmt.Appendf(out, "\nreplace (\n%s)\n", strings.Join(lines, "")), nil
 }

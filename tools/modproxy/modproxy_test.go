@@ -82,7 +82,7 @@ func TestTidyWritesWhatReleasedSiblingsWouldGive(t *testing.T) {
 	want := map[string]string{
 		"base/go.mod":   "module " + sdk + "base\n\ngo 1.26.0\n\nrequire example.com/dep v1.1.0\n",
 		"client/go.mod": "module " + sdk + "client\n\ngo 1.26.0\n\nrequire " + sdk + "base v0.1.0\n\nrequire example.com/dep v1.1.0 // indirect\n",
-		"go.work":       work["go.work"] + "\nreplace " + sdk + "base v0.1.0 => ./base\n",
+		"go.work":       work["go.work"] + "\nreplace (\n\t" + sdk + "base v0.1.0 => ./base\n)\n",
 	}
 	for name, text := range want {
 		if d := cmp.Diff(text, read(t, root, name)); d != "" {
@@ -309,7 +309,7 @@ func TestBenchmarksAreTidiedWithAGoWorkOfTheirOwn(t *testing.T) {
 		"benchmarks/main.go": "package main\n\nimport _ \"" + sdk + "base\"\n\nfunc main() {}\n",
 	})
 	mustTidy(t, root)
-	if have := read(t, root, "benchmarks/go.work"); !strings.Contains(have, "replace "+sdk+"base v0.1.0 => ../base\n") {
+	if have := read(t, root, "benchmarks/go.work"); !strings.Contains(have, "replace (\n\t"+sdk+"base v0.1.0 => ../base\n)\n") {
 		t.Errorf("benchmarks/go.work: %s", have)
 	}
 	if have := read(t, root, "benchmarks/go.mod"); !strings.Contains(have, "require "+sdk+"base v0.1.0\n") {

@@ -18,7 +18,7 @@ import (
 // sound is a repository of two modules in which no rule is broken.
 var sound = map[string]string{
 	"LICENSE":             "Apache License\nVersion 2.0\n",
-	"go.work":             "go 1.26.0\n\nuse (\n\t./errors\n\t./internal\n)\n\nreplace github.com/backend-platform/sdk/errors v0.1.0 => ./errors\n",
+	"go.work":             "go 1.26.0\n\nuse (\n\t./errors\n\t./internal\n)\n\nreplace (\n\tgithub.com/backend-platform/sdk/errors v0.1.0 => ./errors\n)\n",
 	"README.md":           "# SDK\n\nSee [errors](errors/README.md#install), <https://example.com> and [the web](https://example.com/x).\n",
 	"errors/go.mod":       "module github.com/backend-platform/sdk/errors\n\ngo 1.26.0\n",
 	"errors/doc.go":       "// Package errors is an example.\npackage errors\n\n// Code is a code.\ntype Code uint32\n",
@@ -142,17 +142,19 @@ func TestChecksFindWhatIsBroken(t *testing.T) {
 		{"machine paths and leftovers", "Leftovers", file("docs/x.md", "cd /"+"home/anna/sdk\nhttps://example.com/"+"home/x\nTO"+"DO: more\ncontext.TO"+"DO()\n<<<<"+"<<< HEAD\n"),
 			[]string{`docs/x.md:1: "/` + `home/a"`, "docs/x.md:3: ", "docs/x.md:5: "}},
 
-		{"replace, toolchain, go version, path", "GoMods", file("errors/go.mod", "module github.com/backend-platform/sdk/errs\n\ngo 1.26.1\n\ntoolchain go1.26.2\n\nreplace example.com/a => ../a\n"),
-			[]string{"errors/go.mod:1: the module path is not", "errors/go.mod:3: go 1.26.1, want", "errors/go.mod:5: a toolchain line", "errors/go.mod:7: a replace"}},
+		{"replace, toolchain, go version", "GoMods", file("errors/go.mod", "module github.com/backend-platform/sdk/errors\n\ngo 1.26.1\n\ntoolchain go1.26.2\n\nreplace example.com/a => ../a\n"),
+			[]string{"errors/go.mod:3: go 1.26.1, want", "errors/go.mod:5: a toolchain line", "errors/go.mod:7: a replace"}},
 		{"replace in a module outside of the workspace", "GoMods", file("tools/lint/go.mod", "module github.com/backend-platform/sdk/tools/lint\n\ngo 1.26.0\n\nreplace example.com/a => ../a\n"),
 			[]string{"tools/lint/go.mod:5: a replace"}},
+		{"path that is not the folder's", "GoMods", file("tools/lint/go.mod", "module github.com/backend-platform/sdk/lint\n\ngo 1.26.0\n"),
+			[]string{"tools/lint/go.mod:1: the module path is not github.com/backend-platform/sdk/tools/lint"}},
 		{"module outside of go.work", "GoMods", file("mail/go.mod", "module github.com/backend-platform/sdk/mail\n\ngo 1.26.0\n"), []string{"go.work: use ./mail is missing"}},
 		{"tools inside of go.work", "GoMods", map[string]string{
 			"go.work":      strings.Replace(sound["go.work"], "./internal", "./internal\n\t./tools", 1),
 			"tools/go.mod": "module github.com/backend-platform/sdk/tools\n\ngo 1.26.0\n",
 		}, []string{"go.work: ./tools would decide"}},
 		{"sibling version without a replace", "GoMods", with(t, "internal/go.mod", "v0.1.0", "v0.2.0"),
-			[]string{`go.work: "replace github.com/backend-platform/sdk/errors v0.2.0 => ./errors" is missing`, `go.work:8: "replace github.com/backend-platform/sdk/errors v0.1.0 => ./errors" matches no require`}},
+			[]string{`go.work: "github.com/backend-platform/sdk/errors v0.2.0 => ./errors" is missing`, `go.work:9: "github.com/backend-platform/sdk/errors v0.1.0 => ./errors" matches no require`}},
 
 		{"block that differs", "Markdown", with(t, "errors/README.md", "code := errors.Code(1)", "code := errors.Code(2)"), []string{"errors/README.md:4: the block is not what its source says"}},
 		{"block without a source", "Markdown", with(t, "errors/README.md", "<!-- from example_test.go:ExampleCode -->\n", ""), []string{"errors/README.md:3: a block of Go needs its source"}},
