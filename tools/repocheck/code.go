@@ -3,15 +3,16 @@ package repocheck
 import (
 	"go/ast"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // Code returns what the house rules forbid in Go files: init functions in an SDK module, os.Exit and log.Fatal
-// outside a command, and time.Sleep in a test that has no synctest bubble.
+// outside a command, and time.Sleep in the tests of a package that never opens a synctest bubble.
 func Code(r *Repo) ([]Fault, error) {
 	var faults []Fault
-	r.files(func(m *Module, _ *Package, f *File) {
+	r.files(func(m *Module, p *Package, f *File) {
 		for _, decl := range f.Decls {
 			if fn, ok := decl.(*ast.FuncDecl); ok && m.SDK() && fn.Recv == nil && fn.Name.Name == "init" {
 				faults = append(faults, r.at(f, fn.Pos(), "no init: importing a package does nothing"))
@@ -32,13 +33,19 @@ func Code(r *Repo) ([]Fault, error) {
 				if !f.Test && f.File.Name.Name != "main" {
 					faults = append(faults, r.at(f, call.Pos(), "%s outside of a command: return an error", name))
 				}
-			case name == "time.Sleep" && f.Test && names["synctest"] == "":
+			case name == "time.Sleep" && f.Test && !p.bubbles():
 				faults = append(faults, r.at(f, call.Pos(), "time.Sleep in a test without testing/synctest: wait for the event itself"))
 			}
 			return true
 		})
 	})
 	return faults, nil
+}
+
+// bubbles reports whether any test of the package imports testing/synctest. The bubble is often opened by a helper in
+// another file.
+func (p *Package) bubbles() bool {
+	return slices.ContainsFunc(p.Files, func(f *File) bool { return f.Test && imported(f)["synctest"] != "" })
 }
 
 // imported maps the names that a file's imports have in it to their paths.

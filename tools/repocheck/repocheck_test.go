@@ -137,7 +137,10 @@ func TestChecksFindWhatIsBroken(t *testing.T) {
 			[]string{"errors/x.go:9: os.Exit", "errors/x.go:10: log.Fatalf"}},
 		{"exit of a command", "Code", file("errors/cmd/x/main.go", "// Command x is.\npackage main\n\nimport \"os\"\n\nfunc main() { os.Exit(1) }\n"), nil},
 		{"sleep in a test", "Code", file("errors/x_test.go", "package errors_test\n\nimport \"time\"\n\nfunc x() { time.Sleep(1) }\n"), []string{"errors/x_test.go:5: time.Sleep"}},
-		{"sleep in a bubble", "Code", file("errors/x_test.go", "package errors_test\n\nimport (\n\t\"testing/synctest\"\n\t\"time\"\n)\n\nvar _ = synctest.Test\n\nfunc x() { time.Sleep(1) }\n"), nil},
+		{"sleep in a bubble", "Code", map[string]string{
+			"errors/x_test.go":    "package errors_test\n\nimport \"time\"\n\nfunc x() { time.Sleep(1) }\n",
+			"errors/help_test.go": "package errors_test\n\nimport \"testing/synctest\"\n\nvar bubble = synctest.Test\n",
+		}, nil},
 
 		{"machine paths and leftovers", "Leftovers", file("docs/x.md", "cd /"+"home/anna/sdk\nhttps://example.com/"+"home/x\nTO"+"DO: more\ncontext.TO"+"DO()\n<<<<"+"<<< HEAD\n"),
 			[]string{`docs/x.md:1: "/` + `home/a"`, "docs/x.md:3: ", "docs/x.md:5: "}},
