@@ -1,0 +1,63 @@
+// Command benchmarks runs this SDK and its peers side by side on the same work and prints ratios.
+//
+//	benchmarks          all rows; writes RESULTS.md and results.json
+//	benchmarks -quick   all rows, fewer and shorter rounds; only prints
+//	benchmarks -run ^errors
+//
+// The contenders of a row take turns, round by round, in the same process, so that what else the
+// machine does meets all of them alike. A row's figure is the median of its rounds. Absolute times are
+// those of one machine on one day: ratios and allocations are what to compare.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"time"
+)
+
+func main() {
+	quick := flag.Bool("quick", false, "fewer and shorter rounds; write no files")
+	only := flag.String("run", "", "run only the rows whose name matches this regular expression")
+	flag.Parse()
+	if err := run(*quick, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "benchmarks:", err)
+		os.Exit(1)
+	}
+}
+
+func run(quick bool, only string) error {
+	match, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("-run: %w", err)
+	}
+	pace := pace{rounds: 15, round: 100 * time.Millisecond}
+	if quick {
+		pace.rounds, pace.round = 5, 20*time.Millisecond
+	}
+	var results []result
+	for _, row := range rows() {
+		if !match.MatchString(row.name) {
+			continue
+		}
+		r, err := measure(row, pace)
+		if err != nil {
+			return fmt.Errorf("row %q: %w", row.name, err)
+		}
+		fmt.Print(r.text())
+		results = append(results, r)
+	}
+	if len(results) == 0 {
+		return fmt.Errorf("no row matches %q", only)
+	}
+	if quick || only != "" {
+		return nil
+	}
+	return write(results)
+}
+
+// rows are all comparisons, one file a module.
+func rows() []row {
+	return []row{errorsRow(), resilienceRow(), loggingRow(), tracingRow(), httpclientRow(), httpserverRow(), kafkaRow()}
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+)
+
+// result is a measured row.
+type result struct {
+	Name  string  `json:"name"`
+	Unit  string  `json:"unit"`
+	Lines []entry `json:"contenders"`
+}
+
+// entry is one contender's line in a row.
+type entry struct {
+	Name   string  `json:"name"`
+	Note   string  `json:"note,omitempty"`
+	Nanos  float64 `json:"ns"`
+	Spread float64 `json:"spread"` // half the distance of the quartiles, as a share of the median
+	Allocs float64 `json:"allocs"`
+	Bytes  float64 `json:"bytes"`
+	Ratio  float64 `json:"sdk_ratio"` // the SDK's time as a multiple of this contender's
+}
+
+func newResult(r row, all []*prepared) result {
+	out := result{Name: r.name, Unit: r.unit}
+	sdk := all[0].measurement()
+	for _, p := range all {
+		m := p.measurement()
+		out.Lines = append(out.Lines, entry{m.name, m.note, m.nanos, m.spread, m.allocs, m.bytes, sdk.nanos / m.nanos})
+	}
+	return out
+}
+
+func (r result) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s\n", r.Name)
+	for _, l := range r.Lines {
+		fmt.Fprintf(&b, "  %-36s %12s/%s ±%2.0f %%  %8.1f allocs  %10.0f B   SDK is %.2f ×\n",
+			l.Name, duration(l.Nanos), r.Unit, 100*l.Spread, l.Allocs, l.Bytes, l.Ratio)
+	}
+	return b.String()
+}
+
+func (r result) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n## %s\n\n| | time a %s | spread | allocations | bytes | SDK's time as a multiple |\n| --- | --- | --- | --- | --- | --- |\n", r.Name, r.Unit)
+	for _, l := range r.Lines {
+		fmt.Fprintf(&b, "| %s | %s | ± %.0f %% | %.1f | %.0f | %.2f |\n", l.Name, duration(l.Nanos), 100*l.Spread, l.Allocs, l.Bytes, l.Ratio)
+	}
+	for _, l := range r.Lines {
+		if l.Note != "" {
+			fmt.Fprintf(&b, "\n%s: %s\n", l.Name, l.Note)
+		}
+	}
+	return b.String()
+}
+
+func duration(nanos float64) string {
+	switch {
+	case nanos < 1e3:
+		return fmt.Sprintf("%.1f ns", nanos)
+	case nanos < 1e6:
+		return fmt.Sprintf("%.2f µs", nanos/1e3)
+	}
+	return fmt.Sprintf("%.2f ms", nanos/1e6)
+}
+
+// machine says where and with what a run was made.
+type machine struct {
+	Date     string   `json:"date"`
+	Go       string   `json:"go"`
+	OS       string   `json:"os"`
+	Arch     string   `json:"arch"`
+	CPUs     int      `json:"cpus"`
+	Versions []string `json:"versions"`
+}
+
+func thisMachine() machine {
+	m := machine{time.Now().UTC().Format(time.DateOnly), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), nil}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, dep := range info.Deps {
+			if !strings.HasPrefix(dep.Path, "github.com/backend-platform/") {
+				m.Versions = append(m.Versions, dep.Path+" "+dep.Version)
+			}
+		}
+	}
+	slices.Sort(m.Versions)
+	return m
+}
+
+// write makes RESULTS.md for people and results.json for programs.
+func write(results []result) error {
+	m := thisMachine()
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Results\n\nWritten by `make bench` on %s: %s, %s/%s, %d CPUs. Medians of interleaved rounds.\n"+
+		"Compare ratios and allocations; the times are those of one machine.\n", m.Date, m.Go, m.OS, m.Arch, m.CPUs)
+	for _, r := range results {
+		b.WriteString(r.markdown())
+	}
+	fmt.Fprintf(&b, "\n## Versions\n\n```text\n%s\n```\n", strings.Join(m.Versions, "\n"))
+	if err := os.WriteFile("RESULTS.md", []byte(b.String()), 0o644); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(struct {
+		Machine machine  `json:"machine"`
+		Rows    []result `json:"rows"`
+	}{m, results}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile("results.json", append(text, '\n'), 0o644)
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// A row is one comparison: the same work, done by each contender. The first contender is this SDK.
+type row struct {
+	name       string
+	unit       string // what is done once: "call", "record"
+	contenders []contender
+	least      int // units in a round at the least; 0: as many as fill its time
+}
+
+// A contender does the work.
+type contender struct {
+	name string
+	note string // how it is used, and why so
+	// prepare returns what does the work, and what cleans up afterwards (nil: nothing).
+	prepare func() (work work, cleanup func(), err error)
+}
+
+// work does something n times and says how long that took, without what it took to begin.
+type work func(n int) (time.Duration, error)
+
+// all is work that takes time from its beginning to its end.
+func all(do func(n int) error) work {
+	return func(n int) (time.Duration, error) {
+		begin := time.Now()
+		err := do(n)
+		return time.Since(begin), err
+	}
+}
+
+// simple is a contender that needs no preparation and cannot fail.
+func simple(name, note string, once func()) contender {
+	return contender{name, note, func() (work, func(), error) {
+		return all(func(n int) error {
+			for range n {
+				once()
+			}
+			return nil
+		}), nil, nil
+	}}
+}
+
+// pace is how long a row takes.
+type pace struct {
+	rounds int
+	round  time.Duration
+}
+
+// measurement is one contender's.
+type measurement struct {
+	name   string
+	note   string
+	nanos  float64 // median of the rounds, for one unit
+	spread float64 // half the distance of the quartiles, as a share of the median
+	allocs float64 // median
+	bytes  float64 // median
+}
+
+// prepared is a contender at work.
+type prepared struct {
+	contender
+	work   work
+	n      int // units a round
+	nanos  []float64
+	allocs []float64
+	bytes  []float64
+}
+
+func measure(r row, p pace) (result, error) {
+	var ready []*prepared
+	for _, c := range r.contenders {
+		work, cleanup, err := c.prepare()
+		if err != nil {
+			return result{}, fmt.Errorf("prepare %s: %w", c.name, err)
+		}
+		if cleanup != nil {
+			defer cleanup()
+		}
+		next := &prepared{contender: c, work: work}
+		if err := next.calibrate(p.round, r.least); err != nil {
+			return result{}, fmt.Errorf("%s: %w", c.name, err)
+		}
+		ready = append(ready, next)
+	}
+	for round := range p.rounds {
+		for i := range ready {
+			next := ready[(i+round)%len(ready)] // nobody always goes first
+			if err := next.round(); err != nil {
+				return result{}, fmt.Errorf("%s: %w", next.name, err)
+			}
+		}
+	}
+	return newResult(r, ready), nil
+}
+
+// calibrate warms up and finds how many units fill a round.
+func (p *prepared) calibrate(round time.Duration, least int) error {
+	for p.n = max(least, 1); ; p.n *= 2 {
+		took, err := p.work(p.n)
+		if err != nil {
+			return err
+		}
+		if took >= round/4 || p.n >= 1<<30 {
+			p.n = max(int(float64(p.n)*float64(round)/float64(max(took, 1))), least, 1)
+			return nil
+		}
+	}
+}
+
+func (p *prepared) round() error {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	took, err := p.work(p.n)
+	runtime.ReadMemStats(&after)
+	n := float64(p.n)
+	p.nanos = append(p.nanos, float64(took)/n)
+	p.allocs = append(p.allocs, float64(after.Mallocs-before.Mallocs)/n)
+	p.bytes = append(p.bytes, float64(after.TotalAlloc-before.TotalAlloc)/n)
+	return err
+}
+
+func (p *prepared) measurement() measurement {
+	median := quantile(p.nanos, 0.5)
+	return measurement{
+		name: p.name, note: p.note, nanos: median,
+		spread: (quantile(p.nanos, 0.75) - quantile(p.nanos, 0.25)) / 2 / median,
+		allocs: quantile(p.allocs, 0.5), bytes: quantile(p.bytes, 0.5),
+	}
+}
+
+func quantile(values []float64, q float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[int(q*float64(len(sorted)-1)+0.5)]
+}
