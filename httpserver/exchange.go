@@ -223,15 +223,16 @@ func (x *exchange) noteRoute(r *http.Request) {
 	}
 }
 
-// route returns the path pattern of the mux that routed the request, or "".
-func (x *exchange) route() string {
-	if r := x.routed.Load(); r != nil {
-		if route := routeOf(r.Pattern); route != "" {
-			return route
-		}
+// pattern returns the pattern of the mux that routed the request, or "".
+func (x *exchange) pattern() string {
+	if r := x.routed.Load(); r != nil && r.Pattern != "" {
+		return r.Pattern
 	}
-	return routeOf(x.request.Pattern)
+	return x.request.Pattern
 }
+
+// route returns the path of the pattern, or "".
+func (x *exchange) route() string { return routeOf(x.pattern()) }
 
 // logger is what lines about the request go to.
 func (x *exchange) logger() *slog.Logger {

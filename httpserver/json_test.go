@@ -27,7 +27,7 @@ type address struct {
 	City string `json:"city"`
 }
 
-type placeOrder struct {
+type bigOrder struct {
 	address
 	Items   []item            `json:"items"`
 	Labels  map[string]bool   `json:"labels"`
@@ -39,12 +39,12 @@ type placeOrder struct {
 	Pair    [2]uint16         `json:"pair"`
 	Any     any               `json:"any"`
 	Raw     json.RawMessage   `json:"raw"`
-	Parent  *placeOrder       `json:"parent"`
+	Parent  *bigOrder         `json:"parent"`
 	Skipped string            `json:"-"`
 	hidden  string
 }
 
-func (p placeOrder) Validate() error {
+func (p bigOrder) Validate() error {
 	fault := sdkerrors.InvalidArgument.New("The order is not valid.")
 	n := 0
 	for i, it := range p.Items {
@@ -62,7 +62,7 @@ func (p placeOrder) Validate() error {
 // violations decodes a body and returns what is wrong with it, "pointer: detail".
 func violations(t *testing.T, body string) []string {
 	t.Helper()
-	_, err := httpserver.DecodeJSON[placeOrder](jsonRequest(body))
+	_, err := httpserver.DecodeJSON[bigOrder](jsonRequest(body))
 	if err == nil {
 		return nil
 	}
@@ -124,10 +124,10 @@ func TestDecodeJSONReturnsTheValue(t *testing.T) {
 	if diff := cmp.Diff([]item{{"17", 3}}, got); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := httpserver.DecodeJSON[*placeOrder](jsonRequest(`null`)); err != nil {
+	if _, err := httpserver.DecodeJSON[*bigOrder](jsonRequest(`null`)); err != nil {
 		t.Errorf("null for a pointer: %v", err)
 	}
-	if _, err := httpserver.DecodeJSON[*placeOrder](jsonRequest(`{"items":[{"qty":-1}]}`)); err == nil {
+	if _, err := httpserver.DecodeJSON[*bigOrder](jsonRequest(`{"items":[{"qty":-1}]}`)); err == nil {
 		t.Error("Validate of a pointer's type is not called")
 	}
 }
@@ -266,7 +266,7 @@ func TestManyValuesAreBounded(t *testing.T) {
 func TestDeepBodyIsBounded(t *testing.T) {
 	const levels = 3_000
 	body := strings.Repeat(`{"parent":`, levels) + `{"note":1}` + strings.Repeat("}", levels)
-	if _, err := httpserver.DecodeJSON[placeOrder](jsonRequest(body)); !errors.Is(err, httpserver.ErrInvalidBody) {
+	if _, err := httpserver.DecodeJSON[bigOrder](jsonRequest(body)); !errors.Is(err, httpserver.ErrInvalidBody) {
 		t.Errorf("err = %v", err)
 	}
 }
@@ -315,7 +315,7 @@ func FuzzDecodeJSON(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		var reference placeOrder
+		var reference bigOrder
 		decoder := json.NewDecoder(strings.NewReader(body))
 		decoder.DisallowUnknownFields()
 		wantErr := decoder.Decode(&reference)
@@ -327,7 +327,7 @@ func FuzzDecodeJSON(f *testing.F) {
 				wantErr = errors.New("more")
 			}
 		}
-		_, err := httpserver.DecodeJSON[placeOrder](jsonRequest(body))
+		_, err := httpserver.DecodeJSON[bigOrder](jsonRequest(body))
 		if (err == nil) != (wantErr == nil) {
 			t.Fatalf("DecodeJSON says %v, encoding/json %v", err, wantErr)
 		}

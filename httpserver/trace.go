@@ -105,7 +105,7 @@ func (t *tracer) start(x *exchange, ctx context.Context, r *http.Request) contex
 		ctx = remote
 	}
 	t.metrics.begin(ctx, r)
-	ctx, x.traced.span = t.tracer.Start(ctx, spanName(r.Method, ""), options...)
+	ctx, x.traced.span = t.tracer.Start(ctx, methodName(r.Method), options...)
 	return ctx
 }
 
@@ -159,7 +159,7 @@ func (t *tracer) end(x *exchange, took time.Duration) {
 	}
 	if route != "" {
 		attrs = append(attrs, httpconv.Route.String(route))
-		span.SetName(spanName(x.request.Method, route))
+		span.SetName(routedName(x.request.Method, x.pattern(), route))
 	}
 	if fault != "" {
 		attrs = append(attrs, httpconv.ErrorType.String(fault))
@@ -200,15 +200,22 @@ func describe(failure error) string {
 	return text
 }
 
-// spanName is "{method} {route}", or the method alone; a method that is not known is HTTP.
-func spanName(method, route string) string {
-	if httpconv.Method(method) == httpconv.OtherMethod {
-		method = "HTTP"
-	}
-	if route == "" {
-		return method
+// routedName is "{method} {route}". It is the pattern itself, without an allocation, where that says
+// just this.
+func routedName(method, pattern, route string) string {
+	method = methodName(method)
+	if prefix, path, ok := strings.Cut(pattern, " "); ok && prefix == method && path == route {
+		return pattern
 	}
 	return method + " " + route
+}
+
+// methodName is the method in a span's name; one that is not known is HTTP.
+func methodName(method string) string {
+	if httpconv.Method(method) == httpconv.OtherMethod {
+		return "HTTP"
+	}
+	return method
 }
 
 // routeOf returns the path of a mux pattern "[METHOD ][HOST]/PATH".
