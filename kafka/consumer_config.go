@@ -52,18 +52,19 @@ type ConsumerConfig struct {
 	// make a dead letter of one good record in a thousand. Negative: no bound.
 	Attempts int
 	// RetryFor bounds the time from a record's first failure to its dead letter;
-	// time during which the consumer is paused does not count. Zero: 10 min.
-	// Negative: no bound.
+	// it starts again when an outage is over. It also bounds how long a record is
+	// taken for an outage when no other record can show whether it is one. Zero:
+	// 2 h. Negative: no bound.
 	RetryFor time.Duration
 	// Backoff is how long a key waits between attempts. Zero fields: as in
 	// [resilience.Backoff], but Max is 30 s.
 	Backoff resilience.Backoff
 
-	// OutageRatio is the part of attempts that fail, of at least 20 within 30 s,
+	// OutageRatio is the part of records that fail, of at least 20 within 30 s,
 	// at which the consumer takes it for an outage and pauses; with fewer
-	// attempts, 3 failures in a row of 2 records are one. Zero: 0.5. Negative:
-	// the consumer never pauses for an outage, and a record's attempts count
-	// even if nothing else succeeds. At most 1.
+	// records, 3 failures in a row of 2 records are one, and all attempts of a
+	// record while no other was handled. Zero: 0.5. Negative: the consumer never
+	// pauses for an outage. At most 1.
 	OutageRatio float64
 	// FloodRatio is the part of the last 100 records that became dead letters
 	// beyond which the consumer pauses. Zero: 0.5. Negative: it never pauses for
@@ -119,7 +120,7 @@ func (c ConsumerConfig) resolve() (ConsumerConfig, error) {
 	c.DrainTimeout = cmp.Or(c.DrainTimeout, 10*time.Second)
 	c.StartTimeout = cmp.Or(c.StartTimeout, 10*time.Second)
 	c.Attempts = cmp.Or(c.Attempts, 8)
-	c.RetryFor = cmp.Or(c.RetryFor, 10*time.Minute)
+	c.RetryFor = cmp.Or(c.RetryFor, 2*time.Hour)
 	c.Backoff.Max = cmp.Or(c.Backoff.Max, max(30*time.Second, c.Backoff.Base))
 	c.OutageRatio = cmp.Or(c.OutageRatio, 0.5)
 	c.FloodRatio = cmp.Or(c.FloodRatio, 0.5)
@@ -160,7 +161,7 @@ const (
 
 func (c ConsumerConfig) limits() limits {
 	return limits{
-		attempts: c.Attempts, retryFor: c.RetryFor, backoff: c.Backoff.Wait, maxWait: c.Backoff.Max,
+		attempts: c.Attempts, retryFor: c.RetryFor, backoff: c.Backoff.Wait,
 		records: c.MaxInFlight, bytes: c.MaxInFlightBytes, ahead: c.MaxAhead,
 		probeFirst: time.Second, probeMax: 30 * time.Second,
 	}

@@ -7,7 +7,7 @@ import "time"
 // happens every second on a busy topic where one call in ten fails.
 const (
 	outageWindow   = 30 // seconds, one bucket each
-	outageOutcomes = 20 // outcomes in the window from which on the ratio counts
+	outageOutcomes = 20 // records in the window from which on the ratio counts
 	outageRun      = 3  // failures in a row, of at least two records, below that
 )
 
@@ -34,9 +34,13 @@ func (h *health) success(now time.Time) {
 	h.run, h.runOf, h.runMany = 0, nil, false
 }
 
-// failure notes a failed attempt and reports whether this is an outage.
+// failure notes a failed attempt and reports whether this is an outage. In the
+// ratio a record counts once: otherwise the attempts of a few records, eight
+// each, would outweigh all that succeed at once.
 func (h *health) failure(it *item, now time.Time) bool {
-	h.bucket(now).failed++
+	if it.attempts == 1 {
+		h.bucket(now).failed++
+	}
 	h.run++
 	if h.runOf == nil {
 		h.runOf = it

@@ -48,11 +48,16 @@ func (s *scheduler) holdLocked(it *item, probe bool, now time.Time) verdict {
 	if it.failure.redelivery == errors.RedeliverOutage && !probe {
 		it.attempts = 0 // It was under way in the run-up.
 	}
-	it.held = true
-	it.due = now
 	if probe {
 		s.probeFailedLocked(now)
 	}
+	if s.pause.reason == PausedByOutage && s.inFlight == it.slot.records && s.overtimeLocked(it, now) {
+		// Nothing but this record and those of its key behind it can be tried: only
+		// without it will be seen whose fault it is.
+		return s.condemnLocked(it, now)
+	}
+	it.held = true
+	it.due = now
 	return verdict{action: actHold, fetch: s.waitLocked(it)}
 }
 
@@ -114,7 +119,7 @@ func (s *scheduler) resumeLocked(by *item, now time.Time) *pause {
 		if it != by && it.failure.redelivery == errors.RedeliverOutage {
 			it.refuted++
 		}
-		it.firstFailure, it.handledThen = now, s.handled
+		it.since = time.Time{}
 		it.due = now.Add(s.limits.backoff(1))
 	}
 	heap.Init(&s.waiting)

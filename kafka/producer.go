@@ -136,7 +136,7 @@ func (p *Producer) publish(ctx context.Context, records []*Record) error {
 		pub.begin(i, p.send(ctx, r, func(err error) { pub.settle(i, err) }))
 	}
 	pub.await(ctx, 0)
-	return pub.outcome(records, p.ended(ctx))
+	return p.outcome(pub, records, p.ended(ctx))
 }
 
 // send gives a copy of the record to the client. settled is called once, from
@@ -161,7 +161,7 @@ func (p *Producer) ended(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, errDelivery):
-		return errors.Unavailable.Wrap(p.dials.explain(fmt.Errorf("brokers %s: %w (%v)", strings.Join(p.brokers, ","), err, p.cfg.DeliveryTimeout)), "")
+		return p.timedOut()
 	case errors.Is(ctx.Err(), context.Canceled):
 		return errors.Canceled.Wrap(p.dials.explain(fmt.Errorf("not acknowledged when the caller went away: %w", ctx.Err())), "")
 	default:
@@ -181,7 +181,7 @@ func (p *Producer) PublishAsync(ctx context.Context, r *Record, done func(*Recor
 	sent = p.send(ctx, r, func(err error) {
 		<-ready
 		if err != nil {
-			done(r, &PublishError{Failed: []PublishFailure{publishFailure(r, err)}})
+			done(r, &PublishError{Failed: []PublishFailure{p.failure(r, err)}})
 			return
 		}
 		answer(r, sent)
@@ -258,16 +258,16 @@ func (p *publication) await(ctx context.Context, open int) bool {
 
 // outcome writes the answers into the records and collects the failures. ended
 // is why the caller's context ended.
-func (p *publication) outcome(records []*Record, ended error) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func (p *Producer) outcome(pub *publication, records []*Record, ended error) error {
+	pub.mu.Lock()
+	defer pub.mu.Unlock()
 	var failed []PublishFailure
 	for i, r := range records {
-		switch res := &p.results[i]; {
+		switch res := &pub.results[i]; {
 		case res.done && res.err == nil:
 			answer(r, res.sent)
 		case res.done:
-			failed = append(failed, publishFailure(r, res.err))
+			failed = append(failed, p.failure(r, res.err))
 		default:
 			failed = append(failed, PublishFailure{Record: r, Err: ended, MayBeWritten: res.sent != nil})
 		}

@@ -59,9 +59,18 @@ func (e *PublishError) Unwrap() []error {
 	return errs
 }
 
-// publishFailure reads what an error of the client means for a record.
-func publishFailure(r *Record, err error) PublishFailure {
-	return PublishFailure{Record: r, Err: describePublish(r, err), MayBeWritten: !refused(err)}
+// failure reads what an error of the client means for a record.
+func (p *Producer) failure(r *Record, err error) PublishFailure {
+	described := describePublish(r, err)
+	if errors.Is(err, kgo.ErrRecordTimeout) {
+		described = p.timedOut()
+	}
+	return PublishFailure{Record: r, Err: described, MayBeWritten: !refused(err)}
+}
+
+// timedOut says that the delivery timeout is over, and where nobody answered.
+func (p *Producer) timedOut() error {
+	return errors.Unavailable.Wrap(p.dials.explain(fmt.Errorf("brokers %s: %w of %v", strings.Join(p.brokers, ","), errDelivery, p.cfg.DeliveryTimeout)), "")
 }
 
 // refused reports whether the record was certainly not written: it never left,

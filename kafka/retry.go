@@ -10,8 +10,11 @@ import (
 // failedLocked decides by the table of package errors what becomes of a record
 // whose attempt failed.
 func (s *scheduler) failedLocked(it *item, f failure, probe bool, now time.Time) verdict {
-	if it.attempts == 0 {
-		it.firstFailure, it.handledThen = now, s.handled
+	if it.firstFailure.IsZero() {
+		it.firstFailure = now
+	}
+	if it.since.IsZero() {
+		it.since, it.handledThen = now, s.handled
 	}
 	it.attempts++
 	it.failure = f
@@ -20,8 +23,9 @@ func (s *scheduler) failedLocked(it *item, f failure, probe bool, now time.Time)
 	}
 	switch f.redelivery {
 	case errors.RedeliverNever:
-		v := s.buryLocked(it)
-		v.resumed = s.answeredLocked(it, probe, now)
+		resumed := s.answeredLocked(it, probe, now)
+		v := s.condemnLocked(it, now)
+		v.resumed = resumed
 		return v
 	case errors.RedeliverLimited:
 		resumed := s.answeredLocked(it, probe, now)
@@ -64,27 +68,32 @@ func (s *scheduler) suspectLocked(it *item, f failure, probe bool, now time.Time
 
 // retryLocked lets the record's key wait for another attempt, or gives it up.
 func (s *scheduler) retryLocked(it *item, f failure, now time.Time) verdict {
-	wait := max(s.limits.backoff(it.attempts), f.retryAfter)
-	if s.limits.attempts >= 0 && it.attempts >= s.limits.attempts || s.overtimeLocked(it, now) {
-		if !s.aloneLocked(it, f, now) {
-			return s.buryLocked(it)
-		}
-		wait = s.limits.maxWait
+	spent := s.limits.attempts >= 0 && it.attempts >= s.limits.attempts
+	switch overtime := s.overtimeLocked(it, now); {
+	case spent && !overtime && s.undecidedLocked(it, f):
+		paused := s.pauseLocked(PausedByOutage, f.err, now)
+		v := s.holdLocked(it, false, now)
+		v.paused = paused
+		return v
+	case spent || overtime:
+		return s.condemnLocked(it, now)
 	}
+	wait := max(s.limits.backoff(it.attempts), f.retryAfter)
 	it.due = now.Add(wait)
 	return verdict{action: actRetry, wait: wait, fetch: s.waitLocked(it)}
 }
 
 func (s *scheduler) overtimeLocked(it *item, now time.Time) bool {
-	return s.limits.retryFor >= 0 && now.Sub(it.firstFailure) >= s.limits.retryFor
+	return s.limits.retryFor >= 0 && now.Sub(it.since) >= s.limits.retryFor
 }
 
-// aloneLocked reports whether nothing shows that the fault is the record's: on
-// a topic with one record a minute, the attempts of the first record are gone
-// before a second one can say that there is an outage.
-func (s *scheduler) aloneLocked(it *item, f failure, now time.Time) bool {
-	return f.redelivery == errors.RedeliverOutage && s.health.ratio >= 0 &&
-		s.handled == it.handledThen && it.refuted == 0 && !s.overtimeLocked(it, now)
+// undecidedLocked reports whether nothing shows that the fault is the record's:
+// no other record was handled since it began to fail. On a topic with one
+// record a minute, or with one key, the attempts of the first record are gone
+// before a second one can show anything, so this is taken for an outage.
+func (s *scheduler) undecidedLocked(it *item, f failure) bool {
+	return f.redelivery == errors.RedeliverOutage && s.health.ratio >= 0 && s.pause == nil &&
+		s.handled == it.handledThen && it.refuted == 0
 }
 
 // waitLocked puts the record, the first of its slot, among those that wait. It
@@ -97,6 +106,17 @@ func (s *scheduler) waitLocked(it *item) (fetch bool) {
 		token(s.room)
 	}
 	return s.crowdLocked(it.part)
+}
+
+// condemnLocked gives the record up, unless too many were before it.
+func (s *scheduler) condemnLocked(it *item, now time.Time) verdict {
+	if s.flood.record(true) && s.pause == nil {
+		paused := s.pauseLocked(PausedByFlood, it.failure.err, now)
+		v := s.holdLocked(it, false, now)
+		v.paused = paused
+		return v
+	}
+	return s.buryLocked(it)
 }
 
 // buryLocked hands the record to the writer of dead letters. Its key waits.

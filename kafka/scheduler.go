@@ -56,7 +56,6 @@ type limits struct {
 	attempts   int // negative: no bound
 	retryFor   time.Duration
 	backoff    func(attempt int) time.Duration
-	maxWait    time.Duration
 	records    int
 	bytes      int64
 	ahead      int // complete records beyond the committed offset, per partition
@@ -122,9 +121,10 @@ type item struct {
 	due          time.Time
 	firstFailure time.Time
 	lastTried    time.Time
-	handledThen  uint64 // scheduler.handled at the first failure
-	held         bool   // by a pause
-	refuted      int    // outages that another record's success ended
+	since        time.Time // of the failures that count; zero after an outage
+	handledThen  uint64    // scheduler.handled at that time
+	held         bool      // by a pause
+	refuted      int       // outages that another record's success ended
 	failure      failure
 }
 
@@ -510,9 +510,6 @@ func (s *scheduler) buriedLocked(it *item, err error, wait time.Duration, now ti
 		v.fetch = p.burying == 0
 	}
 	s.buried++
-	if s.flood.record(true) && s.pause == nil {
-		v.paused = s.pauseLocked(PausedByFlood, it.failure.err, now)
-	}
 	v.fetch = s.completeLocked(it) || v.fetch
 	return v
 }

@@ -1,0 +1,172 @@
+package kafka_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/kafka"
+	"github.com/backend-platform/sdk/kafka/kafkatest"
+	"github.com/backend-platform/sdk/resilience"
+)
+
+// An outage of an hour, of each kind, on a busy topic and on one with a record a
+// minute: no record becomes a dead letter, and all are handled afterwards.
+func TestOutageOfAnHourMakesNoDeadLetter(t *testing.T) {
+	kinds := map[string]func() error{
+		"unavailable":     func() error { return errors.Unavailable.New("") },
+		"panic":           func() error { panic("broken deploy") },
+		"unauthenticated": func() error { return errors.Unauthenticated.New("") },
+		"circuit open":    func() error { return fmt.Errorf("call inventory: %w", resilience.ErrCircuitOpen) },
+	}
+	for kind, fail := range kinds {
+		for _, pace := range []struct {
+			every time.Duration
+			n     int
+		}{{2 * time.Second, 40}, {time.Minute, 1}} {
+			every := pace.every
+			t.Run(fmt.Sprintf("%s/%d every %v", kind, pace.n, every), func(t *testing.T) {
+				bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 2}}, func(t *testing.T, b *kafkatest.Broker) {
+					var down atomic.Bool
+					var handled atomic.Int64
+					cfg := quiet(t, b)
+					c := run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error {
+						if down.Load() {
+							return fail()
+						}
+						handled.Add(1)
+						return nil
+					}, cfg)
+					sent := int64(0)
+					stop := time.Now().Add(3 * time.Minute)
+					produce := func(until time.Time) {
+						for time.Now().Before(until) {
+							b.Produce(t, records("orders", pace.n, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
+							sent += int64(pace.n)
+							time.Sleep(every)
+						}
+					}
+					produce(stop)
+					down.Store(true)
+					outage := min(time.Hour, 100*every) // no need for 72,000 records
+					produce(time.Now().Add(outage))
+					if st := c.Status(); st.Paused != kafka.PausedByOutage || st.DeadLetters != 0 {
+						t.Errorf("status in the outage: %+v", st)
+					}
+					time.Sleep(time.Hour - outage)
+					if err := c.Ready(t.Context()); err != nil {
+						t.Errorf("not ready in an outage: %v", err)
+					}
+					down.Store(false)
+					b.WaitCaughtUp(t, "orders", "g")
+					if st := c.Status(); st.Paused != kafka.NotPaused || st.DeadLetters != 0 || st.InFlight != 0 {
+						t.Errorf("status afterwards: %+v", st)
+					}
+					if n := handled.Load(); n != sent {
+						t.Errorf("handled %d records, want %d", n, sent)
+					}
+				})
+			})
+		}
+	}
+}
+
+// One tenant's dependency is down: its records end as dead letters, and the
+// others never wait.
+func TestOneTenantsOutageLeavesTheOthersAlone(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 2}}, func(t *testing.T, b *kafkatest.Broker) {
+		var worst atomic.Int64
+		c := run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error {
+			if string(r.Key[:1]) == "a" {
+				return errors.Unavailable.New("")
+			}
+			// The first second is quiet: too few records to tell tenants apart.
+			if wait := time.Since(r.Timestamp); r.Offset > 50 && wait > time.Duration(worst.Load()) {
+				worst.Store(int64(wait))
+			}
+			return nil
+		}, quiet(t, b))
+		for i := range 200 {
+			batch := records("orders", 10, func(k int) []byte { return fmt.Appendf(nil, "%c%d", 'a'+k, i) })
+			for k := range batch {
+				batch[k].Timestamp = time.Now()
+			}
+			b.Produce(t, batch...)
+			time.Sleep(500 * time.Millisecond)
+		}
+		b.WaitCaughtUp(t, "orders", "g")
+		st := c.Status()
+		if st.DeadLetters != 200 || st.Handled != 1800 {
+			t.Errorf("status: %+v", st)
+		}
+		if w := time.Duration(worst.Load()); w > 100*time.Millisecond {
+			t.Errorf("another tenant's record waited %v", w)
+		}
+	})
+}
+
+// On a quiet topic the same failures look like an outage; a record of its own
+// faults must not stop the others again and again.
+func TestOneTenantsOutageOnAQuietTopicEnds(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		c := run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error {
+			if string(r.Key[:1]) == "a" {
+				return errors.Unavailable.New("")
+			}
+			return nil
+		}, quiet(t, b))
+		b.Produce(t, kafka.Record{Topic: "orders", Key: []byte("a1")}, kafka.Record{Topic: "orders", Key: []byte("a2")})
+		for i := range 30 {
+			time.Sleep(time.Minute)
+			b.Produce(t, kafka.Record{Topic: "orders", Key: fmt.Appendf(nil, "b%d", i)})
+		}
+		time.Sleep(time.Minute)
+		if st := c.Status(); st.DeadLetters != 2 || st.Handled != 30 || st.Paused != kafka.NotPaused {
+			t.Errorf("status: %+v", st)
+		}
+	})
+}
+
+// A new version that rejects every record stops after the flood guard's window,
+// and goes on when it is replaced.
+func TestFloodGuardStopsAVersionThatRejectsEverything(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 4}}, func(t *testing.T, b *kafkatest.Broker) {
+		b.Produce(t, records("orders", 5000, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
+		c := run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error { return errors.InvalidArgument.New("") }, quiet(t, b))
+		time.Sleep(time.Hour)
+		st := c.Status()
+		if st.Paused != kafka.PausedByFlood || st.DeadLetters < 50 || st.DeadLetters > 100 {
+			t.Errorf("status: %+v", st)
+		}
+		c.stop(t)
+		dead := len(b.Records(t, kafka.DeadLetterTopic("orders", "g")))
+		good := run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error { return nil }, quiet(t, b))
+		b.WaitCaughtUp(t, "orders", "g")
+		if st := good.Status(); st.Handled != uint64(5000-dead) {
+			t.Errorf("%d dead letters before, status: %+v", dead, st)
+		}
+	})
+}
+
+func TestFloodGuardGoesOnWithinTheProcess(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 4}}, func(t *testing.T, b *kafkatest.Broker) {
+		var broken atomic.Bool
+		broken.Store(true)
+		b.Produce(t, records("orders", 3000, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
+		c := run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error {
+			if broken.Load() {
+				return errors.InvalidArgument.New("")
+			}
+			return nil
+		}, quiet(t, b))
+		time.Sleep(time.Hour)
+		broken.Store(false)
+		b.WaitCaughtUp(t, "orders", "g")
+		if st := c.Status(); st.Handled+st.DeadLetters != 3000 || st.DeadLetters > 100 {
+			t.Errorf("status: %+v", st)
+		}
+	})
+}

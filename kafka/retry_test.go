@@ -1,0 +1,203 @@
+package kafka_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/kafka"
+	"github.com/backend-platform/sdk/kafka/kafkatest"
+	"github.com/backend-platform/sdk/resilience"
+)
+
+// TestEveryCodeIsHandledByTheTable walks the whole table of package errors: one
+// record fails with each code, its neighbours succeed.
+func TestEveryCodeIsHandledByTheTable(t *testing.T) {
+	for _, code := range errors.Codes() {
+		t.Run(code.String(), func(t *testing.T) {
+			bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+				var mu sync.Mutex
+				tries := 0
+				run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error {
+					if string(r.Key) != "bad" {
+						return nil
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					if tries++; r.Attempt() != tries {
+						t.Errorf("attempt is %d at try %d", r.Attempt(), tries)
+					}
+					return code.New("")
+				}, quiet(t, b))
+				b.Produce(t, kafka.Record{Topic: "orders", Key: []byte("bad")})
+				for i := range 60 { // others succeed meanwhile
+					time.Sleep(time.Second)
+					b.Produce(t, kafka.Record{Topic: "orders", Key: fmt.Appendf(nil, "%d", i)})
+				}
+				dead := b.WaitRecords(t, kafka.DeadLetterTopic("orders", "g"), 1)
+				want := 8
+				if code.Redelivery() == errors.RedeliverNever {
+					want = 1
+				}
+				f, _ := kafka.DecodeFailure(dead[0].Headers)
+				if tries != want || f.Deliveries != want || f.Attempts != want || f.Code != code {
+					t.Errorf("tried %d times, want %d; failure: %+v", tries, want, f)
+				}
+			})
+		})
+	}
+}
+
+func TestRetriedRecordHoldsUpItsKeyOnly(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		var got seen
+		cfg := quiet(t, b)
+		cfg.Backoff = resilience.Backoff{Base: time.Hour, Max: time.Hour, Jitter: -1}
+		cfg.RetryFor = -1
+		failed := false
+		run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error {
+			if string(r.Value) == "0" && !failed {
+				failed = true
+				return errors.Aborted.New("")
+			}
+			got.add(r)
+			return nil
+		}, cfg)
+		b.Produce(t, records("orders", 10, func(i int) []byte { return fmt.Appendf(nil, "k%d", i%2) })...)
+		time.Sleep(30 * time.Minute)
+		if s := strings.Join(got.list(), " "); s != "1 3 5 7 9" {
+			t.Errorf("handled %s while the key k0 waits", s)
+		}
+		time.Sleep(time.Hour)
+		if s := strings.Join(got.list(), " "); s != "1 3 5 7 9 0 2 4 6 8" {
+			t.Errorf("handled %s", s)
+		}
+	})
+}
+
+func TestRetryAfterIsHonoured(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		var times []time.Time
+		run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error {
+			if times = append(times, time.Now()); len(times) == 1 {
+				return errors.ResourceExhausted.New("").WithRetryAfter(90 * time.Second)
+			}
+			return nil
+		}, quiet(t, b))
+		b.Produce(t, kafka.Record{Topic: "orders"})
+		b.WaitCaughtUp(t, "orders", "g")
+		if d := times[1].Sub(times[0]); d < 90*time.Second || d > 91*time.Second {
+			t.Errorf("tried again after %v, want 90s", d)
+		}
+	})
+}
+
+func TestPanicBecomesAnInternalErrorWithItsStack(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		cfg := quiet(t, b)
+		cfg.Attempts, cfg.OutageRatio = 2, -1
+		run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error {
+			panic("no such warehouse")
+		}, cfg)
+		b.Produce(t, kafka.Record{Topic: "orders"})
+		dead := b.WaitRecords(t, kafka.DeadLetterTopic("orders", "g"), 1)
+		f, _ := kafka.DecodeFailure(dead[0].Headers)
+		if f.Code != errors.Internal || !strings.Contains(f.Message, "no such warehouse") || !strings.Contains(f.Stack, "TestPanicBecomes") {
+			t.Errorf("failure: %+v", f)
+		}
+	})
+}
+
+func TestHandlerTimeoutEndsTheContext(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		var took []time.Duration
+		var errs []error
+		run(t, b, "g", []string{"orders"}, func(ctx context.Context, _ *kafka.Record) error {
+			start := time.Now()
+			deadline, ok := ctx.Deadline()
+			if !ok || time.Until(deadline) != 30*time.Second {
+				t.Errorf("deadline in %v", time.Until(deadline))
+			}
+			child, cancel := context.WithCancel(ctx)
+			defer cancel()
+			if len(took) == 0 {
+				<-child.Done()
+				took, errs = append(took, time.Since(start)), append(errs, ctx.Err(), context.Cause(ctx))
+				return ctx.Err()
+			}
+			took = append(took, 0)
+			return ctx.Err()
+		}, quiet(t, b))
+		b.Produce(t, kafka.Record{Topic: "orders"})
+		b.WaitCaughtUp(t, "orders", "g")
+		if len(took) != 2 || took[0] != 30*time.Second || !errors.Is(errs[0], context.DeadlineExceeded) || !errors.Is(errs[1], context.DeadlineExceeded) {
+			t.Errorf("took %v, errors %v", took, errs)
+		}
+	})
+}
+
+// A remote's code is not ours: the inventory's invalid_argument says nothing
+// about the record, unless the handler passes it on.
+func TestRemoteCodesAreNotOurs(t *testing.T) {
+	remote := errors.DecodeProblem(errors.Response{Status: 400, Body: []byte(`{"code":"invalid_argument"}`)})
+	for _, c := range []struct {
+		name string
+		err  error
+		want int
+	}{{"as it came", remote, 2}, {"passed on", errors.PassOn(remote), 1}} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+				cfg := quiet(t, b)
+				cfg.Attempts, cfg.OutageRatio = 2, -1
+				run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error { return c.err }, cfg)
+				b.Produce(t, kafka.Record{Topic: "orders"})
+				dead := b.WaitRecords(t, kafka.DeadLetterTopic("orders", "g"), 1)
+				if f, _ := kafka.DecodeFailure(dead[0].Headers); f.Deliveries != c.want {
+					t.Errorf("tried %d times, want %d", f.Deliveries, c.want)
+				}
+			})
+		})
+	}
+}
+
+// Failed attempts of one record in a quiet topic are gone before a second record
+// could show that it is an outage: it has to wait for that.
+func TestLoneRecordWaitsForEvidenceBeforeItIsADeadLetter(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		c := run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error {
+			if string(r.Key) == "bad" {
+				return errors.Internal.New("")
+			}
+			return nil
+		}, quiet(t, b))
+		b.Produce(t, kafka.Record{Topic: "orders", Key: []byte("bad")})
+		time.Sleep(5 * time.Minute)
+		if st := c.Status(); st.DeadLetters != 0 || st.Waiting != 1 || st.Paused != kafka.PausedByOutage {
+			t.Fatalf("status: %+v", st)
+		}
+		b.Produce(t, kafka.Record{Topic: "orders", Key: []byte("good")})
+		time.Sleep(time.Minute)
+		if st := c.Status(); st.DeadLetters != 1 || st.InFlight != 0 {
+			t.Errorf("status: %+v", st)
+		}
+	})
+}
+
+func TestLoneRecordIsADeadLetterWhenItsTimeIsOver(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		c := run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error { return errors.Internal.New("") }, quiet(t, b))
+		b.Produce(t, kafka.Record{Topic: "orders"})
+		time.Sleep(2*time.Hour - time.Minute)
+		if st := c.Status(); st.DeadLetters != 0 || st.Paused != kafka.PausedByOutage {
+			t.Errorf("status: %+v", st)
+		}
+		time.Sleep(2 * time.Minute)
+		if st := c.Status(); st.DeadLetters != 1 {
+			t.Errorf("status: %+v", st)
+		}
+	})
+}
