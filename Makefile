@@ -71,8 +71,8 @@ endif
 lint-golangci:
 	@echo golangci-lint run
 	@linter=$$(GOWORK=off go -C tools/lint tool -n golangci-lint) && \
-		$$linter run $(if $(MODULE),./$(MODULE)/...,$(MODULES:%=./%/...)) && \
-		$(if $(MODULE),,$(foreach dir,$(OUTSIDE),(cd $(dir) && $(call GOWORK_OF,$(dir)) $$linter run ./...) &&)) true
+		$$linter run --allow-parallel-runners $(if $(MODULE),./$(MODULE)/...,$(MODULES:%=./%/...)) && \
+		$(if $(MODULE),,$(foreach dir,$(OUTSIDE),(cd $(dir) && $(call GOWORK_OF,$(dir)) $$linter run --allow-parallel-runners ./...) &&)) true
 
 .PHONY: lint-tidy
 lint-tidy:
