@@ -110,6 +110,11 @@ func (f *DeadLetterFilter) validate() error {
 			faults = append(faults, fmt.Errorf("Filter.Partitions has %d, want 0 or more", p))
 		}
 	}
+	for i, at := range []time.Time{f.Since, f.Until} {
+		if !at.IsZero() && at.UnixMilli() <= 0 { // Zero is no bound where filters are remembered.
+			faults = append(faults, fmt.Errorf("Filter.%s is %s, want a time after 1970", []string{"Since", "Until"}[i], at.Format(time.RFC3339Nano)))
+		}
+	}
 	if !f.Since.IsZero() && !f.Until.IsZero() && !f.Since.Before(f.Until) {
 		faults = append(faults, fmt.Errorf("Filter.Since %s is not before Filter.Until %s",
 			f.Since.Format(time.RFC3339Nano), f.Until.Format(time.RFC3339Nano)))

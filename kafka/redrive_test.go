@@ -3,10 +3,12 @@ package kafka_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -59,6 +61,7 @@ func start(t *testing.T, partitions int) *kafkatest.Broker {
 
 func redrive(t *testing.T, b *kafkatest.Broker, cfg kafka.RedriveConfig) kafka.RedriveResult {
 	t.Helper()
+	cfg.Connection.Dial = b.Dial
 	got, err := kafka.Redrive(t.Context(), b.Addrs(), topic, group, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -434,6 +437,62 @@ func TestCancelDuringAWriteWaitsForItsAcknowledgement(t *testing.T) {
 	assertEachOnce(t, b, 1, 100)
 }
 
+func TestCancelDoesNotWaitForABrokerThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := kafkatest.Start(t, kafkatest.Config{Topics: map[string]int{topic: 1, dlq: 1}, Virtual: true, Timeout: time.Minute})
+		b.Produce(t, deadLetters(0, 100)...)
+		cfg := kafka.RedriveConfig{Batch: 10, Connection: kafka.Connection{Dial: b.Dial}, Logger: slog.New(slog.DiscardHandler)}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		hang := b.Fault(kafkatest.Fault{Topic: topic, Hang: true, Times: -1})
+		go func() {
+			hang.Wait(t, 1)
+			b.Down()
+			time.Sleep(time.Minute) // It waits for the broker...
+			cancel()                // ... until it is told not to.
+		}()
+		begin := time.Now()
+		got, err := kafka.Redrive(ctx, b.Addrs(), topic, group, cfg)
+		if !errors.Is(err, context.Canceled) || got.Redriven != 0 {
+			t.Errorf("result %+v, error %v, want none and %v", got, err, context.Canceled)
+		}
+		if took := time.Since(begin); took < time.Minute || took > time.Minute+15*time.Second {
+			t.Errorf("returned after %s, want at most about 10s after a minute", took)
+		}
+		hang.Lift()
+		if err := b.Up(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := kafka.Redrive(t.Context(), b.Addrs(), topic, group, cfg); err != nil {
+			t.Fatal(err)
+		}
+		if extra := assertEach(t, b, 100); extra > 10 {
+			t.Errorf("%d duplicates, want at most a batch", extra)
+		}
+	})
+}
+
+func TestRateSpreadsTheWorkEvenly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := kafkatest.Start(t, kafkatest.Config{Topics: map[string]int{topic: 1, dlq: 1}, Virtual: true})
+		b.Produce(t, deadLetters(0, 100)...)
+		begin := time.Now()
+		var late int
+		cfg := kafka.RedriveConfig{Rate: 20, OnProgress: func(r kafka.RedriveResult) {
+			if allowed := 2 + 20*time.Since(begin).Seconds(); float64(r.Redriven) > allowed {
+				late++
+			}
+		}}
+		want(t, redrive(t, b, cfg), kafka.RedriveResult{Redriven: 100})
+		if took := time.Since(begin); took < 4*time.Second || took > 6*time.Second {
+			t.Errorf("100 records at 20 per second took %s", took)
+		}
+		if late > 0 {
+			t.Errorf("%d batches came too early", late)
+		}
+	})
+}
+
 // A process that is killed has written a batch and not committed it: a commit
 // that fails leaves the same behind.
 func TestKilledRedriveRepeatsAtMostItsLastBatch(t *testing.T) {
@@ -532,6 +591,7 @@ func TestRedriveRefusesWhatCannotBeMeant(t *testing.T) {
 		{topic, group, kafka.RedriveConfig{Filter: kafka.DeadLetterFilter{
 			Codes: []errors.Code{0, 99}, Reasons: []string{"", "\xff"}, Partitions: []int32{-1}, Since: at, Until: at,
 		}}, []string{"Codes has 0", "Codes has 99", `Reasons has ""`, `Reasons has "\xff"`, "Partitions has -1", "Filter.Since"}},
+		{topic, group, kafka.RedriveConfig{Filter: kafka.DeadLetterFilter{Since: time.Unix(-1, 0), Until: time.Unix(0, 0)}}, []string{"Filter.Since is 19", "Filter.Until is 19"}},
 	} {
 		_, err := kafka.Redrive(t.Context(), []string{"127.0.0.1:1"}, tc.topic, tc.group, tc.cfg)
 		if errors.CodeOf(err) != errors.InvalidArgument {
