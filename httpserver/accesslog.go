@@ -39,7 +39,7 @@ func LogAttrs(next http.Handler) http.Handler {
 }
 
 func (x *exchange) logAccess(took time.Duration) {
-	failure, late := x.outcome()
+	late, failure := x.outcome()
 	status := x.status()
 	level := accessLevel(failure, status)
 	logger := x.layers.log()

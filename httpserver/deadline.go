@@ -49,7 +49,7 @@ type deadlineLayer struct {
 }
 
 // start sets the deadline of x, and returns the context that it applies to.
-func (d *deadlineLayer) start(x *exchange, ctx context.Context, w http.ResponseWriter, r *http.Request) context.Context {
+func (d *deadlineLayer) start(ctx context.Context, x *exchange, w http.ResponseWriter, r *http.Request) context.Context {
 	limit, limited := d.limit, d.limit > 0
 	obeyed := d.header && x.obeysCaller()
 	if left, ok := callersTimeout(r); obeyed && ok && (!limited || left < limit) {

@@ -199,7 +199,7 @@ func TestDeadlineContextModel(t *testing.T) {
 				var wg sync.WaitGroup
 				for i := range 4 {
 					random := rand.New(rand.NewPCG(seed, uint64(i)))
-					wg.Go(func() { compareContexts(t, random, r.Context(), want) })
+					wg.Go(func() { compareContexts(r.Context(), want, t, random) })
 				}
 				wg.Wait()
 			}), limit)
@@ -208,7 +208,7 @@ func TestDeadlineContextModel(t *testing.T) {
 	}
 }
 
-func compareContexts(t *testing.T, random *rand.Rand, got, want context.Context) {
+func compareContexts(got, want context.Context, t *testing.T, random *rand.Rand) {
 	for range 12 { // 12 times 70 µs is less than a millisecond
 		// Beside every event, which fall on whole milliseconds, so that nothing happens while we compare.
 		time.Sleep(time.Duration(random.IntN(4))*time.Millisecond + 70*time.Microsecond)

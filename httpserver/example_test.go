@@ -150,19 +150,23 @@ func ExampleServer_Health() {
 
 // call prints what a caller sees.
 func call(method, url, body string) {
+	if err := tryCall(method, url, body); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func tryCall(method, url, body string) error {
 	req, err := http.NewRequest(method, url, strings.NewReader(body))
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		log.Fatal(err)
-	}
 	fmt.Printf("%d %s\n%s", res.StatusCode, res.Header.Get("Content-Type"), answer)
+	return err
 }

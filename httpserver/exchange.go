@@ -98,10 +98,10 @@ func (l *layers) enter(w http.ResponseWriter, r *http.Request) (*exchange, http.
 		x.caller = x.outer.caller
 	}
 	if l.deadline != nil {
-		ctx = l.deadline.start(x, ctx, w, r)
+		ctx = l.deadline.start(ctx, x, w, r)
 	}
 	if l.tracer != nil {
-		ctx = l.tracer.start(x, ctx, r)
+		ctx = l.tracer.start(ctx, x, r)
 	}
 	x.below = ctx
 	x.request = r.WithContext(x)
@@ -194,10 +194,10 @@ func (x *exchange) fail(err error, late bool) (logged bool) {
 	return logged
 }
 
-func (x *exchange) outcome() (failure error, late bool) {
+func (x *exchange) outcome() (late bool, failure error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.failure, x.late
+	return x.late, x.failure
 }
 
 // silence leaves the request out of the access log.

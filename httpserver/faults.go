@@ -346,8 +346,8 @@ func fieldsOf(t reflect.Type) fieldList {
 	for len(level) > 0 {
 		var next []reflect.Type
 		for _, t := range level {
-			for i := range t.NumField() {
-				f, embedded := jsonField(t.Field(i))
+			for field := range t.Fields() {
+				f, embedded := jsonField(field)
 				switch {
 				case embedded != nil && !seen[embedded]:
 					seen[embedded] = true

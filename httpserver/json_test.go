@@ -41,7 +41,7 @@ type bigOrder struct {
 	Raw     json.RawMessage   `json:"raw"`
 	Parent  *bigOrder         `json:"parent"`
 	Skipped string            `json:"-"`
-	hidden  string
+	hidden  string            //nolint:unused // a member that JSON must not reach
 }
 
 func (p bigOrder) Validate() error {

@@ -29,8 +29,8 @@ func TestPanicBecomesA500(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := observe(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 				if value == nil {
-					var m map[string]int
-					m["x"] = 1
+					var none []int
+					_ = none[len(name)]
 				}
 				panic(value)
 			}), httpserver.Config{})

@@ -87,7 +87,7 @@ type traced struct {
 	attrs   [14]attribute.KeyValue
 }
 
-func (t *tracer) start(x *exchange, ctx context.Context, r *http.Request) context.Context {
+func (t *tracer) start(ctx context.Context, x *exchange, r *http.Request) context.Context {
 	propagator := t.propagator
 	if propagator == nil {
 		propagator = otel.GetTextMapPropagator()
@@ -140,7 +140,7 @@ func startAttributes(attrs []attribute.KeyValue, r *http.Request) []attribute.Ke
 }
 
 func (t *tracer) end(x *exchange, took time.Duration) {
-	failure, _ := x.outcome()
+	_, failure := x.outcome()
 	route, status := x.route(), x.status()
 	fault := errorType(failure, status, x.returned)
 	t.metrics.record(x, took, route, status, fault)
