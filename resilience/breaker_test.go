@@ -298,7 +298,11 @@ func TestBreakerAnnouncesEachChangeInOrder(t *testing.T) {
 		b := newBreaker(t, cfg)
 		open(t, b)
 		time.Sleep(5 * second)
-		call(t, b, resilience.Failure)
+		done, err := b.Allow(t.Context())
+		if err != nil || len(got) != 2 {
+			t.Fatalf("%v; with the first probe out, %d changes are announced", err, len(got))
+		}
+		done(resilience.Failure)
 		time.Sleep(5 * second)
 		for range 3 {
 			call(t, b, resilience.Success)

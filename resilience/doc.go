@@ -41,8 +41,7 @@
 //   - A breaker counts calls when they end, so calls that hang count, and calls in flight, cancelled
 //     calls and refused ones do not. A probe that hangs loses its place. [Breaker.State] and the metrics
 //     are right without traffic.
-//   - Refusals are errors with a code, and an open breaker's says when to come back. They cost no
-//     allocation.
+//   - Refusals are errors with a code. An open breaker's says when to come back, and costs no allocation.
 //   - No goroutine is started, no callback runs under a lock, and every type is safe for concurrent use.
 //
 // # What it does not

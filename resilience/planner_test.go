@@ -207,6 +207,19 @@ func TestPlannerSpreadsClientsThatWereToldTheSameButIsNeverEarly(t *testing.T) {
 	}
 }
 
+func TestPlannerWaitsDoNotOverflow(t *testing.T) {
+	planner := must(resilience.NewPlanner("inventory", resilience.RetryConfig{
+		MaxRetryAfter: -1,
+		Budget:        resilience.BudgetConfig{Ratio: -1},
+	}))(t)
+	for range 100 {
+		wait, verdict := planner.Next(t.Context(), resilience.Attempt{Number: 1, Err: retryAfter(math.MaxInt64)})
+		if verdict != resilience.Again || wait < math.MaxInt64-second {
+			t.Fatalf("told to wait for ever: %v after %v", verdict, wait)
+		}
+	}
+}
+
 func TestPlannerDrawsOnTheBudgetOfTheAttempt(t *testing.T) {
 	planner := must(resilience.NewPlanner("inventory", resilience.RetryConfig{Backoff: exact, Logger: quiet}))(t)
 	empty := must(resilience.NewBudget("a", resilience.BudgetConfig{MinPerSecond: -1}))(t)

@@ -177,6 +177,20 @@ func TestStandardEndsWithItsCaller(t *testing.T) {
 	})
 }
 
+func TestStandardDoesNotClaimTheCallersEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := newPipeline(t, resilience.StandardConfig{Attempt: -1}).Do(ctx, func(limited context.Context) error {
+			<-limited.Done()
+			cancel()
+			return limited.Err()
+		})
+		if err != context.DeadlineExceeded {
+			t.Errorf("the caller's cancellation, just after the limit: %v", err)
+		}
+	})
+}
+
 // TestStandardDoesWhatAChainDoes runs the same calls through a pipeline and through a chain of its five
 // policies, which arms a timer for each limit.
 func TestStandardDoesWhatAChainDoes(t *testing.T) {
