@@ -38,7 +38,8 @@ func FromContext(ctx context.Context) *zap.Logger {
 	if !b.hasSpan && b.source == nil {
 		return l
 	}
-	return l.With(zapcore.Field{Type: zapcore.SkipType, Interface: &b})
+	bound := b // moves to the heap; b does not
+	return l.With(zapcore.Field{Type: zapcore.SkipType, Interface: &bound})
 }
 
 // With returns a context whose lines carry more fields, through [FromContext] as well as through slog.

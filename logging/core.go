@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"encoding/hex"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ type core struct {
 	out    *output
 	levels *Levels
 	bound  *binding // to a span and a context's attributes; nil: to none
+	head   []byte   // the ids of the span and the resource, as they stand in a line of JSON
 
 	// What the logger's own fields look like in a line.
 	fields  []byte
@@ -54,7 +56,7 @@ func (c *core) With(fields []zapcore.Field) zapcore.Core {
 		}
 		switch message := f.Interface.(type) {
 		case *binding:
-			next.bound = message.over(next.bound)
+			next.bind(message)
 		case *levelsProbe:
 			message.levels = c.levels
 		}
@@ -63,6 +65,14 @@ func (c *core) With(fields []zapcore.Field) zapcore.Core {
 		next.keep(e)
 	}
 	return &next
+}
+
+// bind writes the ids once for all lines under a span.
+func (c *core) bind(b *binding) {
+	c.bound = b.over(c.bound)
+	if !c.out.human && b.hasSpan {
+		c.head = c.out.appendHead(make([]byte, 0, c.out.headSize), c.bound)
+	}
 }
 
 // loggerPart returns an encoder that goes on where the logger's fields end.
@@ -92,18 +102,19 @@ func (c *core) keep(e *encoder) {
 
 // Write implements [zapcore.Core].
 func (c *core) Write(ent zapcore.Entry, fields []zapcore.Field) error {
-	bound := c.bound
-	if len(fields) > 0 && fields[0].Type == zapcore.SkipType {
-		if b, ok := fields[0].Interface.(*binding); ok {
-			bound = b.over(bound)
-		}
-	}
 	e := c.out.encoder()
 	e.line = true
+	bound, head := c.bound, c.head
+	if len(fields) > 0 && fields[0].Type == zapcore.SkipType {
+		if b, ok := fields[0].Interface.(*binding); ok {
+			bound, head = b.over(bound), nil
+		}
+	}
 	if e.human {
 		e.humanLine(&ent, c, bound, fields)
 	} else {
-		e.jsonLine(&ent, c, bound, fields)
+		e.jsonHead(&ent, bound, head)
+		e.jsonRest(&ent, c, bound, fields)
 	}
 	err := c.out.write(e.buf)
 	e.free()
@@ -113,7 +124,7 @@ func (c *core) Write(ent zapcore.Entry, fields []zapcore.Field) error {
 	return err
 }
 
-func (e *encoder) jsonLine(ent *zapcore.Entry, c *core, bound *binding, fields []zapcore.Field) {
+func (e *encoder) jsonHead(ent *zapcore.Entry, bound *binding, head []byte) {
 	std := &e.out.std
 	e.buf = append(e.buf, '{')
 	if std.Time != "" && !ent.Time.IsZero() {
@@ -137,62 +148,55 @@ func (e *encoder) jsonLine(ent *zapcore.Entry, c *core, bound *binding, fields [
 			e.buf = appendInt(e.standard(std.Line), ent.Caller.Line)
 		}
 	}
-	e.trace(bound)
-	if e.out.resource != "" {
-		e.buf = append(e.buf, strings.TrimPrefix(e.out.resource, leadingComma(e.buf))...)
+	start := len(e.buf)
+	if head != nil {
+		e.buf = append(e.buf, head...)
+	} else {
+		e.buf = e.out.appendHead(e.buf, bound)
 	}
+	if start == 1 && len(e.buf) > start {
+		e.buf = append(e.buf[:start], e.buf[start+1:]...) // nothing stands before it, so no comma
+	}
+}
+
+func (e *encoder) jsonRest(ent *zapcore.Entry, c *core, bound *binding, fields []zapcore.Field) {
 	e.body(c, bound, fields)
 	e.pop(1, false)
-	if std.Stack != "" && ent.Stack != "" {
-		e.buf = e.standard(std.Stack)
+	if key := e.out.std.Stack; key != "" && ent.Stack != "" {
+		e.buf = e.standard(key)
 		e.text(ent.Stack)
 	}
 	e.droppedNote()
 	e.buf = append(e.buf, '}', '\n')
 }
 
-// leadingComma is what is not wanted at the beginning of what follows b.
-func leadingComma(b []byte) string {
-	if len(b) > 0 && b[len(b)-1] == '{' {
-		return ","
-	}
-	return ""
-}
-
 // standard writes the key of what every line has.
 func (e *encoder) standard(key string) []byte {
-	e.separate()
+	if n := len(e.buf); n == 1 {
+		return append(e.buf, key[1:]...) // the first has no comma
+	}
 	return append(e.buf, key...)
 }
 
-func (e *encoder) trace(b *binding) {
-	if b == nil || !b.hasSpan {
-		return
+// appendHead appends the ids of a span and the resource.
+func (o *output) appendHead(b []byte, bound *binding) []byte {
+	if bound != nil && bound.hasSpan {
+		b = o.appendID(b, o.std.TraceID, bound.traceID[:])
+		b = o.appendID(b, o.std.SpanID, bound.spanID[:])
+		b = o.appendID(b, o.std.TraceFlags, []byte{byte(bound.flags)})
 	}
-	std := &e.out.std
-	if std.TraceID != "" {
-		e.hex(std.TraceID, b.traceID[:])
-	}
-	if std.SpanID != "" {
-		e.hex(std.SpanID, b.spanID[:])
-	}
-	if std.TraceFlags != "" {
-		e.hex(std.TraceFlags, []byte{byte(b.flags)})
-	}
+	return append(b, o.resource...)
 }
 
-func (e *encoder) hex(key string, id []byte) {
-	e.buf = e.standard(key)
-	quote := !e.human
-	if quote {
-		e.buf = append(e.buf, '"')
+func (o *output) appendID(b []byte, key string, id []byte) []byte {
+	if key == "" {
+		return b
 	}
-	for _, c := range id {
-		e.buf = append(e.buf, hex[c>>4], hex[c&0xf])
+	b = append(b, key...)
+	if o.human {
+		return hex.AppendEncode(b, id)
 	}
-	if quote {
-		e.buf = append(e.buf, '"')
-	}
+	return append(hex.AppendEncode(append(b, '"'), id), '"')
 }
 
 // body writes the context's attributes, the logger's fields and the line's. Of one key the last stays.
@@ -240,7 +244,7 @@ func (e *encoder) loggerFields(c *core) {
 		}
 	}
 	fields, start, shift, base := c.fields, len(e.buf), len(e.buf), len(e.keys)
-	if !e.human && leadingComma(e.buf) != "" {
+	if !e.human && len(e.buf) == 1 {
 		fields = fields[1:]
 		shift--
 	}
@@ -292,7 +296,7 @@ func (e *encoder) humanLine(ent *zapcore.Entry, c *core, bound *binding, fields 
 		e.buf = append(e.buf, ' ')
 		e.paint("2", shortFile(ent.Caller.File)+":"+strconv.Itoa(ent.Caller.Line))
 	}
-	e.trace(bound)
+	e.buf = e.out.appendHead(e.buf, bound)
 	if std.Stack != "" && ent.Stack != "" {
 		e.addTrailer(ent.Stack)
 	}

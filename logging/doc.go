@@ -1,1 +1,70 @@
+// Package logging gives a service one logger: a plain [zap.Logger] whose core knows the trace, hides
+// secrets, prints our errors with all they know, and takes slog and the standard log in.
+//
+// # When to use it
+//
+// In main, and wherever a service's own code logs. Libraries take a *slog.Logger instead, or use slog's
+// default, which ends up here: no module of this SDK but service imports this one.
+//
+// # A whole program
+//
+//	func main() {
+//		logger, err := logging.New("orders", logging.Config{Level: os.Getenv("LOG_LEVEL")})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		logging.SetDefault(logger)
+//		defer logger.Sync()
+//
+//		http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+//			logging.FromContext(r.Context()).Info("hello", zap.String("path", r.URL.Path))
+//		})
+//		logger.Fatal("server ended", zap.Error(http.ListenAndServe(":8080", nil)))
+//	}
+//
+// # Contexts
+//
+// [FromContext] gives the logger for what happens under a context: the one that [NewContext] put in,
+// else the default one, bound to the context's span and fields. The ids are those of the span that is
+// current in that very context, so code that starts a span asks again. Fields get into a context by
+// [With]; the HTTP server and the Kafka consumer put in what identifies the request or the record. A
+// call of slog with a context has all that, too.
+//
+// # Errors
+//
+// zap.Error(err), and slog's attributes error and err, become error.type (the code of package errors, as
+// in spans and metrics), exception.message (the whole text, the members of joined errors on one line)
+// and exception.stacktrace (from where the error began, if it has a stack); the object error holds code,
+// reason, domain, attrs, metadata, violations, causes, members and fingerprint, where there are any.
+// Errors under other keys, in lists and in groups are such objects, with message and stacktrace inside.
+//
+// # Secrets
+//
+// Values under secret names (password, token, authorization, cookie, api_key and their like, whatever
+// the case and the separators) and secrets that are known by their form (Bearer tokens, JSON Web Tokens,
+// private keys, card numbers, passwords in URLs) become REDACTED: in fields, nested objects, structs,
+// messages and errors. This is a net under code that should not log secrets in the first place.
+//
+// # Levels
+//
+// One set of levels, by the loggers' names, holds for a logger and all that is derived from it.
+// [LevelHandler] shows and changes it over HTTP, for a time or for good; [LevelsOf] does in code.
+//
+// # What it guarantees
+//
+//   - A line is one call of Write, valid JSON, and has no key twice: of two fields with one key the
+//     later stays, and a line's wins over the logger's, and that over the context's. A field that has the
+//     name of a part of the line (body, trace_id) is kept as attributes.body.
+//   - A text is at most 16 KiB and a line's fields 128 KiB by default; what is cut or left out is counted
+//     in the line.
+//   - A field whose code panics costs that field only.
+//   - A line of five fields costs two allocations, one of them zap's, and one through slog none; the
+//     logger of a request costs five. Tests hold it to that.
+//   - All functions and methods are safe for concurrent use.
+//
+// # What it does not do
+//
+// It does not sample, rotate files, buffer, or send lines anywhere: it writes to standard output, and
+// what runs the service collects it. Secrets in numbers, in bytes that are logged as binary, and in the
+// names of fields are not looked for.
 package logging

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"math"
 	"reflect"
 	"strconv"
 	"time"
@@ -82,6 +83,9 @@ func (e *encoder) field(f *zapcore.Field) {
 		e.dropped++
 		return
 	}
+	if e.short(f) {
+		return
+	}
 	e.mark()
 	switch f.Type {
 	case zapcore.ArrayMarshalerType, zapcore.ObjectMarshalerType, zapcore.InlineMarshalerType,
@@ -91,6 +95,29 @@ func (e *encoder) field(f *zapcore.Field) {
 		f.AddTo(e)
 	}
 	e.release()
+}
+
+// short encodes the usual fields, if they are sure to fit, without a mark to go back to.
+func (e *encoder) short(f *zapcore.Field) bool {
+	const factor, rest = len(`\u0000`), 256 // of escaping, of keys and numbers
+	if e.limit >= 0 && len(e.buf)+factor*(len(f.Key)+len(f.String))+rest > e.limit {
+		return false
+	}
+	switch f.Type {
+	case zapcore.StringType:
+		e.AddString(f.Key, f.String)
+	case zapcore.Int64Type, zapcore.Int32Type, zapcore.Int16Type, zapcore.Int8Type:
+		e.AddInt64(f.Key, f.Integer)
+	case zapcore.BoolType:
+		e.AddBool(f.Key, f.Integer == 1)
+	case zapcore.DurationType:
+		e.AddDuration(f.Key, time.Duration(f.Integer))
+	case zapcore.Float64Type:
+		e.AddFloat64(f.Key, math.Float64frombits(uint64(f.Integer)))
+	default:
+		return false
+	}
+	return true
 }
 
 // guarded encodes what calls foreign code. A logger must not be what ends the program.

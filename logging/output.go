@@ -18,9 +18,9 @@ type output struct {
 	maxField int // negative: no bound
 	maxEntry int // negative: no bound
 
-	names    Names
-	std      Names // the names as they stand in a line: ,"name": with what precedes and follows
+	std      Names // the names as they stand in a line: ,"name":
 	resource string
+	headSize int
 	reserved map[string]bool
 
 	keys     cache[string, *keyInfo]
@@ -41,7 +41,7 @@ func newOutput(cfg Config, service string, getenv func(string) string) *output {
 	o := &output{
 		human: cfg.Format == FormatConsole, redact: newRedactor(cfg),
 		maxField: cfg.MaxFieldBytes, maxEntry: cfg.MaxEntryBytes,
-		names: cfg.Names, std: cfg.Names, reserved: make(map[string]bool), w: cfg.Output,
+		std: cfg.Names, reserved: make(map[string]bool), w: cfg.Output,
 	}
 	o.colour = o.human && coloured(cfg.Output)
 	for _, f := range o.std.fields() {
@@ -50,17 +50,30 @@ func newOutput(cfg Config, service string, getenv func(string) string) *output {
 			continue
 		}
 		o.reserved[*f.name] = true
-		*f.name = o.makeKey(*f.name).of(o.human)
+		if info := o.makeKey(*f.name); o.human {
+			*f.name = " " + info.human
+		} else {
+			*f.name = "," + info.json
+		}
 	}
-	name, version := resource(service, cfg.Version, getenv)
-	if o.std.Service != "" {
-		o.resource += "," + o.std.Service + string(appendQuoted(nil, name))
+	if !o.human {
+		o.resource = o.makeResource(resource(service, cfg.Version, getenv))
 	}
-	if o.std.Version != "" && version != "" {
-		o.resource += "," + o.std.Version + string(appendQuoted(nil, version))
-	}
+	o.headSize = len(o.resource) + len(o.std.TraceID) + len(o.std.SpanID) + len(o.std.TraceFlags) + 64
 	o.encoders.New = func() any { return &encoder{out: o} }
 	return o
+}
+
+// makeResource returns the members that say who writes. People know it.
+func (o *output) makeResource(service, version string) string {
+	var b []byte
+	if o.std.Service != "" {
+		b = appendQuoted(append(b, o.std.Service...), service)
+	}
+	if o.std.Version != "" && version != "" {
+		b = appendQuoted(append(b, o.std.Version...), version)
+	}
+	return string(b)
 }
 
 func (k *keyInfo) of(human bool) string {

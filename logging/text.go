@@ -15,7 +15,7 @@ var special = func() (marks [256]bool) {
 	return marks
 }()
 
-const hex = "0123456789abcdef"
+const hexDigits = "0123456789abcdef"
 
 // appendQuoted appends s as a JSON string. Bytes that are no UTF-8 become U+FFFD; U+2028 and U+2029,
 // which end a line in JavaScript and in some editors, are escaped.
@@ -41,7 +41,7 @@ func appendQuoted(b []byte, s string) []byte {
 			start = i + size
 		case r == '\u2028' || r == '\u2029':
 			b = append(append(b, s[start:i]...), `\u202`...)
-			b = append(b, hex[r&0xf])
+			b = append(b, hexDigits[r&0xf])
 			start = i + size
 		}
 		i += size
@@ -60,7 +60,7 @@ func appendEscape(b []byte, c byte) []byte {
 	case '\t':
 		return append(b, '\\', 't')
 	}
-	return append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
+	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
 }
 
 // appendBare appends s for people: as it is if nobody can take it for something else, else quoted.
@@ -102,23 +102,20 @@ func appendTime(b []byte, t time.Time) []byte {
 		return t.AppendFormat(b, time.RFC3339Nano)
 	}
 	hour, minute, second := t.Clock()
-	b = append(appendDigits(b, year, 4), '-')
-	b = append(appendDigits(b, int(month), 2), '-')
-	b = append(appendDigits(b, day, 2), 'T')
-	b = append(appendDigits(b, hour, 2), ':')
-	b = append(appendDigits(b, minute, 2), ':')
-	b = append(appendDigits(b, second, 2), '.')
-	return append(appendDigits(b, t.Nanosecond(), 9), 'Z')
+	ns := t.Nanosecond()
+	b = append2(append2(b, year/100), year%100)
+	b = append2(append(b, '-'), int(month))
+	b = append2(append(b, '-'), day)
+	b = append2(append(b, 'T'), hour)
+	b = append2(append(b, ':'), minute)
+	b = append2(append(b, ':'), second)
+	b = append(b, '.', byte('0'+ns/100_000_000))
+	b = append2(append2(b, ns/1_000_000%100), ns/10_000%100)
+	return append(append2(append2(b, ns/100%100), ns%100), 'Z')
 }
 
-func appendDigits(b []byte, n, width int) []byte {
-	var digits [9]byte
-	for i := width - 1; i >= 0; i-- {
-		digits[i] = byte('0' + n%10)
-		n /= 10
-	}
-	return append(b, digits[:width]...)
-}
+// append2 appends two digits.
+func append2(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }
 
 // appendFloat appends f as a JSON number, in the form of encoding/json; what JSON has no number for
 // becomes a string.
