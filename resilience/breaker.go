@@ -78,32 +78,6 @@ func (c BreakerConfig) resolve() (BreakerConfig, error) {
 	return c, errors.Join(faults...)
 }
 
-// A State is what a [Breaker] does with calls.
-type State uint8
-
-const (
-	// Closed: calls go out.
-	Closed State = iota
-	// HalfOpen: a few calls go out as probes, the others are refused.
-	HalfOpen
-	// Open: calls are refused.
-	Open
-)
-
-// String returns "closed", "half_open" or "open".
-func (s State) String() string {
-	return [...]string{"closed", "half_open", "open"}[min(s, Open)]
-}
-
-// A Transition is one change of a breaker's state.
-type Transition struct {
-	Breaker  string // the breaker's name
-	From, To State
-	Calls    int           // counted in the window, where the breaker opened from closed; else 0
-	Failures int           // of these
-	OpenFor  time.Duration // until the next probe, where To is Open; else 0
-}
-
 const breakerBuckets = 10
 
 // A Breaker stops calls to a destination that fails: it opens when too many calls of the last seconds
@@ -379,16 +353,6 @@ func (b *Breaker) moved(_ string, from, to gobreaker.State) {
 	b.probes, b.passed = nil, 0
 	b.phase.Store(pack(b.phase.Load()>>2+1, t.To))
 	b.news = append(b.news, t)
-}
-
-func stateFrom(s gobreaker.State) State {
-	switch s {
-	case gobreaker.StateOpen:
-		return Open
-	case gobreaker.StateHalfOpen:
-		return HalfOpen
-	}
-	return Closed
 }
 
 // announce tells of what happened, in order and without a lock. One goroutine does it at a time; what
