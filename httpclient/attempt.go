@@ -73,7 +73,8 @@ func (c *call) prepare(ctx context.Context, req *http.Request) *http.Request {
 		out.Header = c.header.Clone()
 	}
 	if hasBody(req) {
-		out.Body = requestBody{req.Body, &c.bodyBroken}
+		c.sent = &requestBody{ReadCloser: req.Body}
+		out.Body = c.sent
 		out.GetBody = c.original.GetBody // net/http's own, for a connection that was closed while idle
 	}
 	c.inject(ctx, out.Header)
@@ -108,7 +109,7 @@ func (c *call) faultOf(req *http.Request, resp *http.Response, err error, expire
 		return nil
 	case req.Context().Err() != nil:
 		return gone(req.Context(), err)
-	case c.bodyBroken.Load():
+	case c.sent.failed():
 		return c.blame(fmt.Errorf("read the request's body: %w", err))
 	case invalidRequest(req, c.header):
 		return c.blame(err)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -36,9 +35,10 @@ type call struct {
 	wait    deadlineContext
 	dog     watchdog
 
-	attempt     int // number of the attempt, from 1
-	bodies      int // how often nextBody was asked
-	bodyBroken  atomic.Bool
+	attempt     int                     // number of the attempt, from 1
+	resent      int                     // requests of the calls that redirected to this one
+	bodies      int                     // how often nextBody was asked
+	sent        *requestBody            // the latest attempt's; nil: it has none
 	oursToBlame bool                    // the latest attempt failed on this side
 	cancel      context.CancelCauseFunc // of the latest attempt
 	fault       error                   // of the latest attempt; nil: it has a response, or was none
@@ -70,6 +70,7 @@ func (c *call) setTimeouts() {
 	c.bodyIdle = orDefault(c.overrides.BodyIdleTimeout, cfg.BodyIdleTimeout)
 	if before := callBefore(c.original); before != nil {
 		c.total, c.timeout = before.total, before.timeout // a redirect gets no time of its own
+		c.resent = before.resent + before.attempt
 		return
 	}
 	if total := orDefault(c.overrides.Timeout, cfg.Timeout); total > 0 {
@@ -149,7 +150,11 @@ func (c *call) discard(resp *http.Response) {
 	if resp == nil {
 		return
 	}
-	c.dog.enter(PhaseBody, drainTime)
+	limit := drainTime
+	if deadline, ok := c.wait.Deadline(); ok {
+		limit = min(limit, time.Until(deadline)/2) // the rest is for the next attempt
+	}
+	c.dog.enter(PhaseBody, limit)
 	drain(resp)
 	resp.Body = http.NoBody
 	c.cancel(nil)

@@ -113,11 +113,7 @@ func roundTrip[T any](ctx context.Context, client *http.Client, method, url stri
 func newRequest(ctx context.Context, method, target string, body io.Reader) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
-		var invalid *url.Error
-		if errors.As(err, &invalid) {
-			err = invalid.Err // the text around it shows the URL with its secrets
-		}
-		return nil, fmt.Errorf("make request %s %s: %w", method, redact.Text(target), err)
+		return nil, fmt.Errorf("make request %s %s: %w", method, redact.Text(target), withoutURL(err))
 	}
 	req.Header.Set("Accept", "application/json")
 	return req, nil
@@ -150,8 +146,7 @@ func withoutContent(resp *http.Response) bool {
 
 // withoutURL takes the error out of net/http's, whose text shows the URL with its query.
 func withoutURL(err error) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return wrapped.Err
 	}
 	return err

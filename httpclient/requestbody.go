@@ -4,22 +4,33 @@ import (
 	"io"
 	"net/http"
 	"sync/atomic"
+
+	"github.com/backend-platform/sdk/errors"
 )
 
 // A requestBody remembers that the caller's body could not be read: that is not the other side's
-// fault, and no attempt would cure it.
+// fault, and no attempt would cure it. A body that the base transport closed, because the connection
+// broke, cannot be read either; that does not count.
 type requestBody struct {
 	io.ReadCloser
-	broken *atomic.Bool
+	closed, broken atomic.Bool
 }
 
-func (b requestBody) Read(p []byte) (int, error) {
+func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) && !b.closed.Load() {
 		b.broken.Store(true)
 	}
 	return n, err
 }
+
+func (b *requestBody) Close() error {
+	b.closed.Store(true)
+	return b.ReadCloser.Close()
+}
+
+// failed reports whether the body could not be read. A nil body did not fail.
+func (b *requestBody) failed() bool { return b != nil && b.broken.Load() }
 
 // nextBody is the loop's source of bodies. The loop asks once before the first attempt, only to learn
 // the length, which it is not told in this way; then comes the caller's body, then copies of it.

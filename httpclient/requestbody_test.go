@@ -3,6 +3,7 @@ package httpclient_test
 import (
 	"bytes"
 	"io"
+	"io/fs"
 	"net/http"
 	"runtime"
 	"strings"
@@ -187,6 +188,39 @@ func TestCallersBrokenBodyIsNoFaultOfTheHost(t *testing.T) {
 	if d, _ := httpclient.Describe(client); d.Hosts[0].Breaker != resilience.Closed {
 		t.Errorf("breaker is %v, want closed", d.Hosts[0].Breaker)
 	}
+}
+
+// A transport that lost its connection closes the body, and a file that is closed cannot be read.
+func TestBodyThatTheTransportClosedIsNotBroken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		attempts := 0
+		base := roundTripper(func(req *http.Request) (*http.Response, error) {
+			attempts++
+			_ = req.Body.Close()
+			if _, err := io.ReadAll(req.Body); err == nil {
+				t.Error("the closed body could be read")
+			}
+			return nil, syscall.ECONNRESET
+		})
+		open := func() (io.ReadCloser, error) { return &file{}, nil }
+		req, _ := http.NewRequestWithContext(t.Context(), "PUT", target, &file{})
+		req.GetBody = open
+		_, err := newClient(t, base, httpclient.Config{}).Do(req)
+		if attempts != 3 || errors.CodeOf(err) != errors.Unavailable {
+			t.Errorf("%v after %d attempts, want unavailable after 3", err, attempts)
+		}
+	})
+}
+
+type file struct{ closed bool }
+
+func (f *file) Close() error { f.closed = true; return nil }
+
+func (f *file) Read([]byte) (int, error) {
+	if f.closed {
+		return 0, fs.ErrClosed
+	}
+	return 0, io.EOF
 }
 
 func TestGetBodyThatFailsEndsTheCall(t *testing.T) {

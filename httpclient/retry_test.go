@@ -348,6 +348,48 @@ func TestRetryBudgetOfTheHostEndsRetries(t *testing.T) {
 	})
 }
 
+func TestEachHostHasItsOwnRetryBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		script := httpclienttest.NewTransport(httpclienttest.Status(503))
+		client := newClient(t, script, httpclient.Config{
+			Retry:   resilience.RetryConfig{Budget: resilience.BudgetConfig{Ratio: 0.1, MinPerSecond: 0.1}},
+			Breaker: resilience.BreakerConfig{FailureRatio: -1},
+		})
+		for _, host := range []string{"http://a/", "http://b/"} {
+			before := len(script.Requests())
+			resp, err := send(t, client, "GET", host, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			readAndClose(t, resp)
+			if got := len(script.Requests()) - before; got != 2 {
+				t.Errorf("%s: %d attempts, want 2: the budget has one retry", host, got)
+			}
+		}
+	})
+}
+
+// net/http may still write an attempt's headers when the next attempt starts.
+func TestAttemptsDoNotShareHeaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent []*http.Request
+		base := roundTripper(func(req *http.Request) (*http.Response, error) {
+			sent = append(sent, req)
+			return nil, syscall.ECONNRESET
+		})
+		if _, err := send(t, newClient(t, base, newRecorder().config), "GET", target, ""); err == nil {
+			t.Fatal("no error")
+		}
+		seen := map[string]bool{}
+		for _, req := range sent {
+			seen[req.Header.Get("Traceparent")] = true
+		}
+		if len(seen) != 3 {
+			t.Errorf("%d different trace contexts in 3 attempts", len(seen))
+		}
+	})
+}
+
 func TestCallersRequestIsNotChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		script := httpclienttest.NewTransport(httpclienttest.Status(503), httpclienttest.Status(200))

@@ -74,7 +74,7 @@ func (t *telemetry) start(ctx context.Context, c *call) (context.Context, trace.
 	}
 	child, span := t.tracer.Start(ctx, c.spanName(), t.kind, trace.WithAttributes(c.startAttrs()...))
 	if !span.IsRecording() && span.SpanContext().Equal(trace.SpanContextFromContext(ctx)) && reflect.TypeOf(provider).Comparable() {
-		t.silent.Store(&provider)
+		t.silent.Store(new(provider))
 	}
 	return child, span
 }
@@ -110,7 +110,7 @@ func (c *call) startAttrs() []attribute.KeyValue {
 	if c.overrides.Route != "" {
 		attrs = append(attrs, httpconv.URLTemplate.String(c.overrides.Route))
 	}
-	if resend := c.attempt - 1; resend > 0 {
+	if resend := c.resent + c.attempt - 1; resend > 0 {
 		attrs = append(attrs, httpconv.RequestResendCount.Int(resend))
 	}
 	return attrs

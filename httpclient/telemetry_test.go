@@ -232,6 +232,26 @@ func TestRemainingTimeIsTheSmallestOfAllLimits(t *testing.T) {
 	})
 }
 
+func TestResendCountGoesOnAfterARedirect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRecorder()
+		client := newClient(t, httpclienttest.NewTransport(
+			httpclienttest.Status(503), redirect("/b"), httpclienttest.Status(503), httpclienttest.Status(200)), r.config)
+		resp, err := send(t, client, "GET", target, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		readAndClose(t, resp)
+		var got []string
+		for _, span := range r.spans.Ended() {
+			got = append(got, attributes(span.Attributes())["http.request.resend_count"])
+		}
+		if diff := cmp.Diff([]string{"", "1", "2", "3"}, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestUnknownMethodsAndStatusesMakeNoEndlessSeries(t *testing.T) {
 	r := newRecorder()
 	client := newClient(t, roundTripper(func(req *http.Request) (*http.Response, error) {
