@@ -50,8 +50,8 @@ func openCluster(ctx context.Context, brokers string) (*cluster, error) {
 	c.close = func(ctx context.Context) error {
 		defer client.Close()
 		dead := kafka.DeadLetterTopic(c.topics.Placed, c.group)
-		topics, err := admin.DeleteTopics(ctx, c.topics.Placed, c.topics.Shipped, dead)
-		groups, groupErr := admin.DeleteGroups(ctx, c.group, c.watchGroup())
+		topics, err := admin.DeleteTopics(ctx, c.topics.Placed, c.topics.Shipped, dead, kafka.DeadLetterTopic(c.topics.Shipped, c.watchGroup()))
+		groups, groupErr := admin.DeleteGroups(ctx, c.group, c.watchGroup(), "redrive."+dead)
 		return errors.Join(err, groupErr, topics.Error(), groups.Error())
 	}
 	return c, nil

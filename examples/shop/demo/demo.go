@@ -85,22 +85,27 @@ func (d *demo) success(ctx context.Context) error {
 	}
 	d.say("A log line of each service with that trace id:")
 	for _, service := range []string{"orders", "inventory", "fulfilment"} {
-		_, line := d.system.logs.find(id.String(), `"`+service+`"`)
-		d.quote(line)
-		d.check(line != "", "%s logged with the trace id", service)
+		line := d.system.logs.find(id.String(), `"`+service+`"`, "order_id")
+		if line == nil {
+			d.check(false, "%s logged with the trace id", service)
+			continue
+		}
+		d.quote(line.brief())
 	}
 	d.check(slices.Equal(services(spans), []string{"fulfilment", "inventory", "orders"}), "the trace has spans of all three services")
 	return nil
 }
 
-// complete reports whether the consumer's span of the trace has ended: it is the last one.
+// complete reports whether both consumers' spans of the trace have ended: that of the fulfilment, and
+// that of the demonstration itself, which reads what was shipped.
 func (d *demo) complete(id trace.TraceID) bool {
+	consumers := 0
 	for _, span := range d.system.spans.of(id) {
 		if span.SpanKind() == trace.SpanKindConsumer {
-			return true
+			consumers++
 		}
 	}
-	return false
+	return consumers == 2
 }
 
 func (d *demo) retries(ctx context.Context) error {
@@ -138,9 +143,9 @@ func (d *demo) badRequest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	entry, line := d.system.logs.find("OUT_OF_STOCK", "B-teapot")
+	entry := d.system.logs.find("OUT_OF_STOCK", "B-teapot")
 	d.say("The inventory's log line about it, with what the caller must not see:")
-	d.quote(line)
+	d.quote(entry.brief())
 	d.check(entry.text("trace_id") != "" && strings.Contains(scarce.body, entry.text("trace_id")), "both carry the same trace id")
 	d.check(!strings.Contains(scarce.body, "B-teapot"), "the caller does not see the shelf")
 	return nil
@@ -221,7 +226,7 @@ func (d *demo) status(status int) string {
 
 // traceOf finds the trace of an order by the line that orders wrote about it.
 func (d *demo) traceOf(order string) (trace.TraceID, error) {
-	entry, _ := d.system.logs.find(order, "order accepted")
+	entry := d.system.logs.find(order, "order accepted")
 	id, err := trace.TraceIDFromHex(entry.text("trace_id"))
 	if err != nil {
 		return id, fmt.Errorf("find the trace of order %s in the log: %w", order, err)

@@ -3,7 +3,10 @@ package demo
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -32,25 +35,52 @@ func (l *logbook) Write(p []byte) (int, error) {
 // entry is a log line, decoded.
 type entry map[string]any
 
+// brief returns the line for people who want to see what it is about: service, level, text, and the
+// fields but for where in the code it was written.
+func (e entry) brief() string {
+	b := new(strings.Builder)
+	fmt.Fprintf(b, "%-10s %-5s %s", e.text("service.name"), e.text("severity_text"), e.text("body"))
+	for _, key := range slices.Sorted(maps.Keys(e)) {
+		switch key {
+		case "service.name", "service.version", "severity_text", "body", "timestamp", "trace_flags", "code.file.path", "code.line.number", "code.function.name":
+		default:
+			fmt.Fprintf(b, "  %s=%s", key, compact(e[key]))
+		}
+	}
+	return b.String()
+}
+
+// compact returns a text as it is and anything else as JSON.
+func compact(value any) string {
+	if s, ok := value.(string); ok {
+		return s
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
 // text returns a member as text, or "".
 func (e entry) text(key string) string {
 	s, _ := e[key].(string)
 	return s
 }
 
-// find returns the first line that holds all the words, decoded, and the line itself.
-func (l *logbook) find(words ...string) (entry, string) {
+// find returns the first line that holds all the words, or nil.
+func (l *logbook) find(words ...string) entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, line := range l.lines {
 		if containsAll(line, words) {
 			var e entry
 			if json.Unmarshal([]byte(line), &e) == nil {
-				return e, line
+				return e
 			}
 		}
 	}
-	return nil, ""
+	return nil
 }
 
 func containsAll(line string, words []string) bool {

@@ -28,7 +28,9 @@ func (d *demo) outage(ctx context.Context) error {
 	if err := d.wait(ctx, "the consumer to pause", func() bool { return d.system.fulfilment.Consumer().Status().Paused != kafka.NotPaused }); err != nil {
 		return err
 	}
-	d.say("The consumer: %v", d.system.fulfilment.Consumer().Status())
+	status := d.system.fulfilment.Consumer().Status()
+	d.say("The consumer has paused (%v) and keeps its %d records; next probe in %s. Cause:", status.Paused, status.InFlight, time.Until(status.NextProbe).Round(100*time.Millisecond))
+	d.quote(fmt.Sprint(status.PauseCause))
 
 	if err := d.system.stopInventory(); err != nil {
 		return err

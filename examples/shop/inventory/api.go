@@ -51,12 +51,16 @@ func NewClient(url string, cfg httpclient.Config) (*Client, error) {
 
 // Reserve sets the items of an order aside. It returns [ErrOutOfStock] where there are too few.
 func (c *Client) Reserve(ctx context.Context, order string, items []event.Item) error {
-	_, err := httpclient.Post[Reply](ctx, c.http, c.url+"/reservations", Request{order, items})
-	return err
+	return c.post(ctx, "/reservations", Request{order, items})
 }
 
 // Ship sends the items of an order out.
 func (c *Client) Ship(ctx context.Context, order string, items []event.Item) error {
-	_, err := httpclient.Post[Reply](ctx, c.http, c.url+"/shipments", Request{order, items})
+	return c.post(ctx, "/shipments", Request{order, items})
+}
+
+func (c *Client) post(ctx context.Context, route string, request Request) error {
+	ctx = httpclient.With(ctx, httpclient.Call{Route: route})
+	_, err := httpclient.Post[Reply](ctx, c.http, c.url+route, request)
 	return err
 }
