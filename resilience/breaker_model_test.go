@@ -134,7 +134,7 @@ func (m *breakerModel) probed(c *modelCall, o resilience.Outcome) {
 // that end late, twice, or never; probes that hang; pauses of every length.
 func TestBreakerAgreesWithAModel(t *testing.T) {
 	states := map[resilience.State]int{}
-	for seed := range uint64(300) {
+	for seed := range uint64(120) {
 		synctest.Test(t, func(t *testing.T) { runBreakerModel(t, seed, states) })
 	}
 	for _, s := range []resilience.State{resilience.Closed, resilience.HalfOpen, resilience.Open} {

@@ -96,7 +96,7 @@ func TestBudgetTurnedOffGrantsEverything(t *testing.T) {
 
 // TestBudgetAgreesWithAModel compares random histories with a list of all events.
 func TestBudgetAgreesWithAModel(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(100) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
 			cfg := resilience.BudgetConfig{

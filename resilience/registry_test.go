@@ -115,7 +115,7 @@ func TestRegistryAgreesWithAModel(t *testing.T) {
 		d    *resilience.Destination
 		used time.Time
 	}
-	for seed := range uint64(100) {
+	for seed := range uint64(50) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 4))
 			limit := 1 + rng.IntN(8)
