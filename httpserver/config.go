@@ -166,6 +166,9 @@ func NewHandler(next http.Handler, cfg Config) (http.Handler, error) {
 }
 
 func newLayers(next http.Handler, cfg Config) (*layers, error) {
+	if next == nil {
+		return nil, errors.New("http server: the handler is nil")
+	}
 	t, err := newTracer(TraceConfig{cfg.TracerProvider, cfg.MeterProvider, cfg.Propagator, cfg.Public})
 	if err != nil {
 		return nil, err

@@ -151,6 +151,7 @@ func (x *exchange) leave() {
 func (x *exchange) finish() {
 	l := x.layers
 	x.writer.end()
+	x.tellRoute()
 	if x.admitted {
 		l.concurrency.release()
 	}
@@ -220,6 +221,17 @@ func (x *exchange) silent() bool {
 func (x *exchange) noteRoute(r *http.Request) {
 	for ; x != nil; x = x.outer {
 		x.routed.Store(r)
+	}
+}
+
+// tellRoute passes the pattern on to the layers around, whose request a middleware in between may have
+// copied. A handler that returns errors has told by itself.
+func (x *exchange) tellRoute() {
+	if x.request.Pattern == "" {
+		return
+	}
+	for outer := x.outer; outer != nil; outer = outer.outer {
+		outer.routed.CompareAndSwap(nil, x.request)
 	}
 }
 

@@ -213,6 +213,26 @@ func TestAcceptDecidesTheForm(t *testing.T) {
 	}
 }
 
+// Whatever a caller accepts, it gets one of the two forms.
+func FuzzAccept(f *testing.F) {
+	for _, seed := range []string{"", "*/*", "text/html;q=0.1,application/json;q=0", "a/b;q=;q=1,,;", "application/problem+json; q=\"0\""} {
+		f.Add(seed)
+	}
+	handler := failing(errors.NotFound.New("No."))
+	f.Fuzz(func(t *testing.T, accept string) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header["Accept"] = []string{accept}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		switch got := w.Header().Get("Content-Type"); {
+		case w.Code != 404 || w.Body.Len() == 0:
+			t.Errorf("answer = %d %q", w.Code, w.Body)
+		case got != "application/problem+json" && got != "text/plain; charset=utf-8":
+			t.Errorf("Content-Type = %q", got)
+		}
+	})
+}
+
 func TestRetryHeaders(t *testing.T) {
 	err := errors.MarkExhausted(errors.Unavailable.New("Later.").WithRetryAfter(1500 * time.Millisecond))
 	w := httptest.NewRecorder()

@@ -5,7 +5,9 @@ import "net/http"
 // Routes returns a handler that serves mux, and answers with problem documents where the mux would
 // answer with plain text: [ErrNoRoute] (404) for a path that it does not have, [ErrMethodNotAllowed]
 // (405, with Allow) for a method that the path does not have. [New] and [NewHandler] do this by
-// themselves if they are given a mux; Routes is for a mux inside other middleware.
+// themselves if they are given a mux; Routes is for a mux inside other middleware, where it
+// also sees to it that the route reaches spans, metrics and the access log: a middleware that hands on a
+// copy of the request (http.Request.WithContext) hides it from them.
 func Routes(mux *http.ServeMux) http.Handler {
 	return &layers{next: mux, routes: true}
 }

@@ -77,6 +77,7 @@ func New(handler http.Handler, cfg Config) (*Server, error) {
 	s.http = s.newHTTPServer(http.HandlerFunc(s.serve))
 	s.http.TLSConfig = cfg.TLS.Clone()
 	s.admin = s.newHTTPServer(s.adminMux)
+	s.admin.ReadTimeout, s.admin.WriteTimeout = 0, 0 // a profile takes the time that it is asked for
 	if err := s.listen(); err != nil {
 		return nil, err
 	}
@@ -176,7 +177,7 @@ func (s *Server) URL() string {
 func (s *Server) Health() *Health { return s.health }
 
 // Admin returns the mux that is served at AdminAddr; see [NewAdminMux]. Handlers may be added to it
-// until Run is called. Without an AdminAddr nothing serves it.
+// at any time. Without an AdminAddr nothing serves it.
 func (s *Server) Admin() *http.ServeMux { return s.adminMux }
 
 // HTTPServer returns the http.Server inside, for what Config does not offer. Change it before Run is

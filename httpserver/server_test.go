@@ -28,6 +28,9 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	if _, err := httpserver.NewHandler(failing(nil), httpserver.Config{RequestTimeout: -1, ReadTimeout: time.Hour}); err == nil {
 		t.Error("a ReadTimeout under no RequestTimeout is taken")
 	}
+	if _, err := httpserver.New(nil, httpserver.Config{Listener: newPipeListener()}); err == nil {
+		t.Error("a nil handler is taken")
+	}
 	if _, err := httpserver.New(failing(nil), httpserver.Config{TLS: new(tls.Config)}); err == nil || !strings.Contains(err.Error(), "TLS") {
 		t.Errorf("TLS without a certificate: %v", err)
 	}
@@ -271,6 +274,24 @@ func TestProbesAreAnsweredBesideTheHandler(t *testing.T) {
 	})
 }
 
+// A profile takes longer than any request.
+func TestAdminHandlersHaveTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		admin := newPipeListener()
+		_, s, _, _ := started(t, failing(nil), httpserver.Config{AdminListener: admin})
+		s.Admin().HandleFunc("GET /debug/profile", func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(time.Minute)
+			if err := r.Context().Err(); err != nil {
+				t.Error(err)
+			}
+			_, _ = io.WriteString(w, "done")
+		})
+		if _, body := get(t, admin.client(t), "/debug/profile"); body != "done" {
+			t.Errorf("body = %q", body)
+		}
+	})
+}
+
 func TestProbesCanBeLeftToTheHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
@@ -329,7 +350,6 @@ func TestRunIsForOneTime(t *testing.T) {
 // The values of Run's context reach the handlers, its end does not.
 func TestRequestsOutliveRunsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		type key struct{}
 		l := newPipeListener()
 		s, err := httpserver.New(httpserver.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 			time.Sleep(8 * time.Second) // beyond the end of Run's context, and beyond the drain's delay

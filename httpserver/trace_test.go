@@ -112,6 +112,22 @@ func TestRouteOfANestedMux(t *testing.T) {
 	}
 }
 
+// A middleware that copies the request hides what the mux notes on it, but for Routes.
+func TestRouteBehindACopiedRequest(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /orders/{id}", func(http.ResponseWriter, *http.Request) {})
+	routes := httpserver.Routes(mux)
+	o := observe(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		routes.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, "user")))
+	}), httpserver.Config{})
+	o.get("/orders/17")
+	if got := o.span(t).Name(); got != "GET /orders/{id}" {
+		t.Errorf("span = %q", got)
+	}
+}
+
+type key struct{}
+
 func TestFaultIsDescribedOnTheSpanWithoutSecrets(t *testing.T) {
 	o := observe(t, failing(fmt.Errorf("dial postgres://app:hunter2@db: %s", strings.Repeat("é", 500))), httpserver.Config{})
 	o.get("/")
