@@ -29,8 +29,9 @@
 //
 // GET, HEAD, OPTIONS, PUT, DELETE and TRACE, and a POST or PATCH with an Idempotency-Key, after an
 // error of the connection, an attempt timeout, or the status 429, 502, 503 or 504. At most two more
-// attempts, with random waits of up to 100 and 200 ms; Retry-After is honoured up to 10 s. All retries
-// to a host together are at most 10 % of the calls to it, or one a second.
+// attempts, with random waits of up to 100 and 200 ms, or 1 and 2 s after a 429; Retry-After is
+// honoured up to 10 s. All retries to a host together are at most 10 % of the calls to it, or one a
+// second.
 //
 // Never: a POST or PATCH without a key; a request whose body cannot be had again, which is one with a
 // Body and without GetBody; after 500, and every other status; after a certificate that is not

@@ -8,6 +8,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/backend-platform/sdk/httpclient"
+	"github.com/backend-platform/sdk/httpclient/httpclienttest"
+	"github.com/backend-platform/sdk/resilience"
 	"go.opentelemetry.io/otel/propagation"
 )
 
@@ -77,5 +79,54 @@ func BenchmarkGet(b *testing.B) {
 				get(b, client)
 			}
 		})
+	}
+}
+
+func BenchmarkGetJSON(b *testing.B) {
+	client := newClient(b, httpclienttest.NewTransport(httpclienttest.JSON(200, `{"sku":"17","stock":3}`)), httpclient.Config{})
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := httpclient.Get[item](b.Context(), client, target); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkUpload sends 64 MiB three times: two attempts fail.
+func BenchmarkUpload(b *testing.B) {
+	base := &discards{}
+	client := newClient(b, base, httpclient.Config{
+		Retry:   resilience.RetryConfig{Backoff: resilience.Backoff{Base: -1}},
+		Breaker: resilience.BreakerConfig{FailureRatio: -1},
+	})
+	b.ReportAllocs()
+	for b.Loop() {
+		*base = discards{}
+		resp, err := client.Do((&upload{size: 64 << 20}).request(b))
+		if err != nil {
+			b.Fatal(err)
+		}
+		_ = resp.Body.Close()
+	}
+}
+
+// BenchmarkLoopback is the price of a call where it matters: over a connection.
+func BenchmarkLoopback(b *testing.B) {
+	server, _ := countingServer(b, func(http.ResponseWriter, *http.Request) {})
+	for name, client := range map[string]*http.Client{
+		"net/http": {Transport: &http.Transport{}},
+		"sdk":      ownClient(b, httpclient.Config{}),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				resp, err := send(b, client, "GET", server.URL, "")
+				if err != nil {
+					b.Fatal(err)
+				}
+				_ = resp.Body.Close()
+			}
+		})
+		client.CloseIdleConnections()
 	}
 }
