@@ -84,7 +84,7 @@ func (w *deadLetterWriter) prepare(ctx context.Context, admin *kadm.Client, sour
 	}
 	absent := missing(existing, names)
 	if len(absent) > 0 && w.c.cfg.KeepTopics {
-		return errors.FailedPrecondition.Newf("dead-letter topics that do not exist, and are not to be created: %s", strings.Join(absent, ", "))
+		return errors.FailedPrecondition.Wrap(fmt.Errorf("dead-letter topics that do not exist, and are not to be created: %s", strings.Join(absent, ", ")), "")
 	}
 	for _, t := range w.topics {
 		d := existing[t.name]

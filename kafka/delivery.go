@@ -122,18 +122,23 @@ func (w *worker) end() {
 	}
 }
 
-// run is the worker's loop.
+// run is the worker's loop. It reads the clock once for each record: the end of
+// one is the start of the next, unless the worker had to wait.
 func (w *worker) run() {
 	s := w.c.sched
 	defer w.end()
+	now := time.Now()
 	s.mu.Lock()
-	it := s.nextLocked()
+	it, waited := s.nextLocked()
 	for it != nil {
-		d := w.takeLocked(it)
+		started := now
+		if waited {
+			started = time.Now()
+		}
+		d := w.takeLocked(it, started)
 		s.mu.Unlock()
-		started := time.Now()
-		f := w.attempt(d, it, started)
-		now := time.Now()
+		f := w.attempt(d, it)
+		now = time.Now()
 		w.c.metrics.processed(it.part.describe, now.Sub(started), f.code)
 		s.mu.Lock()
 		w.current, w.part = nil, nil
@@ -141,15 +146,16 @@ func (w *worker) run() {
 		if v.action != actDone || v.resumed != nil || v.fetch {
 			s.mu.Unlock()
 			w.c.act(it, v)
+			now = time.Now()
 			s.mu.Lock()
 		}
-		it = s.nextLocked()
+		it, waited = s.nextLocked()
 	}
 	s.mu.Unlock()
 }
 
 // takeLocked makes the delivery of the record's next attempt the worker's.
-func (w *worker) takeLocked(it *item) *delivery {
+func (w *worker) takeLocked(it *item, now time.Time) *delivery {
 	d := &it.delivery
 	if it.tries > 0 {
 		// A handler may have kept the record of an earlier attempt.
@@ -160,7 +166,7 @@ func (w *worker) takeLocked(it *item) *delivery {
 	w.begin(d)
 	w.current, w.part = d, it.part
 	if timeout := w.c.cfg.HandlerTimeout; timeout > 0 {
-		d.deadline = time.Now().Add(timeout)
+		d.deadline = now.Add(timeout)
 		w.deadline = d.deadline
 		w.c.watchLocked(d.deadline)
 	}
@@ -168,7 +174,7 @@ func (w *worker) takeLocked(it *item) *delivery {
 }
 
 // attempt calls the handler and reads what its error means.
-func (w *worker) attempt(d *delivery, it *item, started time.Time) failure {
+func (w *worker) attempt(d *delivery, it *item) failure {
 	ctx, span := w.c.traces.process(recordContext{d}, it.part.describe, d)
 	err := call(ctx, w.c.handler, &d.Record)
 	f := failure{err: err}

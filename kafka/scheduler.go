@@ -262,9 +262,9 @@ func (s *scheduler) hash(key []byte) uint64 {
 	return max(maphash.Bytes(s.seed, key), 1)
 }
 
-// nextLocked hands out a record to a worker. It waits for one, and returns nil
-// when the scheduler is closed.
-func (s *scheduler) nextLocked() *item {
+// nextLocked hands out a record to a worker. It waits for one, says whether it
+// did, and returns nil when the scheduler is closed.
+func (s *scheduler) nextLocked() (it *item, waited bool) {
 	for !s.closed {
 		if it := s.pickLocked(); it != nil {
 			it.inHands = true
@@ -272,13 +272,14 @@ func (s *scheduler) nextLocked() *item {
 			if s.ready.size > 0 && s.idle > 0 {
 				s.work.Signal() // Whoever wakes, wakes the next: nobody is woken for nothing.
 			}
-			return it
+			return it, waited
 		}
+		waited = true
 		s.idle++
 		s.work.Wait()
 		s.idle--
 	}
-	return nil
+	return nil, waited
 }
 
 func (s *scheduler) pickLocked() *item {

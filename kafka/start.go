@@ -49,19 +49,16 @@ func (c *Consumer) explain(ctx context.Context, err error) error {
 // findTopics returns the details of the topics. A topic that was made a moment
 // ago is not known to every broker: a missing one is asked for a second time.
 func findTopics(ctx context.Context, admin *kadm.Client, topics []string) (kadm.TopicDetails, error) {
-	details, err := admin.ListTopics(ctx, topics...)
+	details, err := listTopics(ctx, admin, topics)
 	if err == nil && len(missing(details, topics)) > 0 {
-		select {
-		case <-time.After(2 * metadataMinAge):
-		case <-ctx.Done():
-		}
-		details, err = admin.ListTopics(ctx, topics...)
+		wait(ctx, 2*metadataMinAge)
+		details, err = listTopics(ctx, admin, topics)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list topics: %w", coded(err))
+		return nil, err
 	}
 	if names := missing(details, topics); len(names) > 0 {
-		return nil, errors.FailedPrecondition.Newf("topics that do not exist: %s", strings.Join(names, ", "))
+		return nil, errors.FailedPrecondition.Wrap(fmt.Errorf("topics that do not exist: %s", strings.Join(names, ", ")), "")
 	}
 	for _, name := range topics {
 		if err := details[name].Err; err != nil {
@@ -69,6 +66,28 @@ func findTopics(ctx context.Context, admin *kadm.Client, topics []string) (kadm.
 		}
 	}
 	return details, nil
+}
+
+// listTopics asks until somebody answers or ctx ends: a service may start before
+// its brokers do.
+func listTopics(ctx context.Context, admin *kadm.Client, topics []string) (kadm.TopicDetails, error) {
+	for {
+		details, err := admin.ListTopics(ctx, topics...)
+		if err == nil {
+			return details, nil
+		}
+		if _, said := errors.AsType[*kerr.Error](err); said || ctx.Err() != nil {
+			return nil, fmt.Errorf("list topics: %w", coded(err))
+		}
+		wait(ctx, metadataMinAge)
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
 }
 
 func missing(details kadm.TopicDetails, topics []string) []string {

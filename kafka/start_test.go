@@ -1,0 +1,203 @@
+package kafka_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/kafka"
+	"github.com/backend-platform/sdk/kafka/kafkatest"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func nothing(context.Context, *kafka.Record) error { return nil }
+
+// failsToStart runs a consumer and returns Run's error and how long it took.
+func failsToStart(t *testing.T, b *kafkatest.Broker, topics []string, cfg kafka.ConsumerConfig) (error, time.Duration) {
+	t.Helper()
+	c, err := kafka.NewConsumer(b.Addrs(), "g", topics, nothing, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	err = c.Run(t.Context())
+	if err == nil {
+		t.Fatal("Run returned nil")
+	}
+	if ready := c.Ready(t.Context()); ready == nil {
+		t.Error("ready after a failed start")
+	}
+	return err, time.Since(start)
+}
+
+func wants(t *testing.T, err error, code errors.Code, texts ...string) {
+	t.Helper()
+	if errors.CodeOf(err) != code {
+		t.Errorf("code is %v, want %v", errors.CodeOf(err), code)
+	}
+	for _, text := range texts {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("error %q does not say %q", err, text)
+		}
+	}
+}
+
+func TestStartNamesTopicsThatAreMissing(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		err, took := failsToStart(t, b, []string{"orders", "order", "odrers"}, quiet(t, b))
+		wants(t, err, errors.FailedPrecondition, `group "g"`, "do not exist: odrers, order")
+		if took > 2*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+func TestStartNamesBrokersThatDoNotAnswer(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		b.Down()
+		err, took := failsToStart(t, b, []string{"orders"}, quiet(t, b))
+		wants(t, err, errors.Unavailable, b.Addrs()[0], "did not answer within 10s", "no listener")
+		if took != 10*time.Second {
+			t.Errorf("took %v, want 10s", took)
+		}
+	})
+}
+
+func TestStartThatIsToldToStopReturnsNil(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		b.Down()
+		c, err := kafka.NewConsumer(b.Addrs(), "g", []string{"orders"}, nothing, quiet(t, b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := c.Run(ctx); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if err := c.Run(ctx); !errors.Is(err, kafka.ErrRunTwice) {
+			t.Errorf("second Run: %v", err)
+		}
+	})
+}
+
+func TestStartWithoutPermission(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		request kmsg.Key
+		err     *kerr.Error
+		want    string
+	}{
+		{"to create dead-letter topics", kmsg.CreateTopics, kerr.TopicAuthorizationFailed, "dlq.orders.g"},
+		{"to join the group", kmsg.JoinGroup, kerr.GroupAuthorizationFailed, `group "g"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+				b.Fault(kafkatest.Fault{Request: c.request, Err: c.err, Times: -1})
+				err, took := failsToStart(t, b, []string{"orders"}, quiet(t, b))
+				wants(t, err, errors.PermissionDenied, c.want)
+				if took > 20*time.Second {
+					t.Errorf("took %v", took)
+				}
+			})
+		})
+	}
+}
+
+func TestGroupOfAnotherProtocolIsAClearError(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		other, err := kgo.NewClient(append(b.ClientOptions(), kgo.ConsumerGroup("g"), kgo.ConsumeTopics("orders"), kgo.Balancers(kgo.RangeBalancer()))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		b.WaitMembers(t, "g", 1)
+		failed, took := failsToStart(t, b, []string{"orders"}, quiet(t, b))
+		wants(t, failed, errors.FailedPrecondition, `group "g"`, "another protocol")
+		if took > 30*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+func TestDeadLetterTopicsAreCreatedLikeTheirSources(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 5, "payments": 2}, Brokers: 3}, func(t *testing.T, b *kafkatest.Broker) {
+		run(t, b, "g", []string{"orders", "payments"}, nothing, quiet(t, b))
+		b.WaitMembers(t, "g", 1)
+		cl, err := kgo.NewClient(b.ClientOptions()...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cl.Close()
+		admin := kadm.NewClient(cl)
+		topics, err := admin.ListTopics(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for source, n := range map[string]int{"orders": 5, "payments": 2} {
+			dead := topics[kafka.DeadLetterTopic(source, "g")]
+			if len(dead.Partitions) != n || dead.Partitions.NumReplicas() != topics[source].Partitions.NumReplicas() {
+				t.Errorf("%s: %d partitions, %d replicas", dead.Topic, len(dead.Partitions), dead.Partitions.NumReplicas())
+			}
+		}
+		configs, err := admin.DescribeTopicConfigs(t.Context(), "dlq.orders.g")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for _, c := range configs[0].Configs {
+			got[c.Key] = c.MaybeValue()
+		}
+		if got["retention.ms"] != "2592000000" || got["max.message.bytes"] != "1114124" || got["cleanup.policy"] != "delete" {
+			t.Errorf("retention.ms %s, max.message.bytes %s, cleanup.policy %s", got["retention.ms"], got["max.message.bytes"], got["cleanup.policy"])
+		}
+	})
+}
+
+func TestStartSaysThatDeadLetterTopicsAreMissingWhenTheyMayNotBeCreated(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		cfg := quiet(t, b)
+		cfg.KeepTopics = true
+		err, _ := failsToStart(t, b, []string{"orders"}, cfg)
+		wants(t, err, errors.FailedPrecondition, "dlq.orders.g")
+	})
+}
+
+func TestNewConsumerNamesEveryFault(t *testing.T) {
+	_, err := kafka.NewConsumer([]string{" "}, "", []string{"a/b"}, nil, kafka.ConsumerConfig{
+		Workers: -1, MaxInFlight: 100, MaxAhead: 150, DrainTimeout: time.Hour, OutageRatio: 2, DeadLetterTopic: "no such",
+	})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	wants(t, err, errors.InvalidArgument, `" " is no address`, "group: no name", "handler: none", `"a/b" is no name`,
+		"Workers is -1", "MaxAhead is 150", "DrainTimeout is 1h0m0s", "OutageRatio is 2", `DeadLetterTopic is "no such"`)
+}
+
+func TestDeadLetterTopicNames(t *testing.T) {
+	long := strings.Repeat("x", 240)
+	names := []string{
+		kafka.DeadLetterTopic("orders", "billing"),
+		kafka.DeadLetterTopic("orders", "billing eu"),
+		kafka.DeadLetterTopic("orders", "billing/eu"),
+		kafka.DeadLetterTopic("orders", long),
+		kafka.DeadLetterTopic("orders", long+"y"),
+	}
+	if names[0] != "dlq.orders.billing" {
+		t.Errorf("name is %s", names[0])
+	}
+	if len(slices.Compact(slices.Sorted(slices.Values(names)))) != len(names) {
+		t.Errorf("names are not different: %q", names)
+	}
+	for _, n := range names {
+		if len(n) > 249 || strings.ContainsAny(n, " /") || !kafka.IsDeadLetterTopic(n) {
+			t.Errorf("Kafka does not permit %q", n)
+		}
+	}
+}
