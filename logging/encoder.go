@@ -1,15 +1,15 @@
 package logging
 
 import (
-	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"math"
 	"reflect"
-	"strconv"
 	"time"
 
 	"go.uber.org/zap/zapcore"
+
+	"github.com/backend-platform/sdk/internal/redact"
 )
 
 // An encoder builds one line, or the part of all lines that a logger carries. It implements zap's
@@ -32,24 +32,12 @@ type encoder struct {
 	marks   []position
 }
 
-// keyAt is a field of an open object: its key, and where in buf it begins.
-type keyAt struct {
-	name string
-	at   int
-}
-
-// object is an open object.
-type object struct {
-	base  int            // of its keys
-	index map[string]int // of its keys, once there are many; nil: not built
-}
-
 const (
 	maxDepth    = 32      // of objects in objects: a value that holds itself ends somewhere
 	manyKeys    = 32      // from here on keys are found by a map
 	maxPooled   = 1 << 16 // bytes that an idle encoder may keep
 	renamed     = "attributes."
-	placeholder = "REDACTED"
+	placeholder = redact.Placeholder
 )
 
 func (o *output) encoder() *encoder {
@@ -184,93 +172,6 @@ func (e *encoder) rewind(depth int) {
 
 func (e *encoder) full() bool { return e.limit >= 0 && len(e.buf) > e.limit }
 
-// begin writes a key and reports whether its value is to be written: not if the line is full, and not
-// if it is a secret, which is then replaced.
-func (e *encoder) begin(key string) bool {
-	info := e.name(key, true)
-	if info == nil {
-		return false
-	}
-	if info.secret {
-		e.buf = e.literal(placeholder)
-		return false
-	}
-	return true
-}
-
-// name writes a key; it returns nil if the line is full.
-func (e *encoder) name(key string, remember bool) *keyInfo {
-	if e.full() {
-		return nil
-	}
-	info := e.out.key(key, remember)
-	if info.reserved && len(e.open) == 1 {
-		key = renamed + key
-		info = e.out.key(key, remember)
-	}
-	if i := e.find(key); i >= 0 {
-		e.remove(i)
-	}
-	e.addKey(key)
-	e.separate()
-	e.buf = append(e.buf, info.of(e.human)...)
-	return info
-}
-
-func (e *encoder) addKey(key string) {
-	current := &e.open[len(e.open)-1]
-	if current.index != nil {
-		current.index[key] = len(e.keys)
-	}
-	e.keys = append(e.keys, keyAt{key, len(e.buf)})
-}
-
-// find returns the innermost open object's field of that key, or -1.
-func (e *encoder) find(key string) int {
-	current := &e.open[len(e.open)-1]
-	if len(e.keys)-current.base <= manyKeys {
-		for i := len(e.keys) - 1; i >= current.base; i-- {
-			if e.keys[i].name == key {
-				return i
-			}
-		}
-		return -1
-	}
-	if current.index == nil {
-		current.index = make(map[string]int, 2*manyKeys)
-		for i := current.base; i < len(e.keys); i++ {
-			current.index[e.keys[i].name] = i
-		}
-	}
-	if i, ok := current.index[key]; ok {
-		return i
-	}
-	return -1
-}
-
-// remove takes a field of the innermost open object out again.
-func (e *encoder) remove(i int) {
-	from, to := e.keys[i].at, len(e.buf)
-	if i+1 < len(e.keys) {
-		to = e.keys[i+1].at
-		if e.buf[from] != ',' && e.buf[from] != ' ' {
-			to++ // the first of an object has no separator, nor may the next
-		}
-	}
-	for m := range e.marks {
-		if p := &e.marks[m]; p.buf > from {
-			p.buf -= to - from
-			p.keys--
-		}
-	}
-	e.buf = append(e.buf[:from], e.buf[to:]...)
-	e.keys = append(e.keys[:i], e.keys[i+1:]...)
-	for j := i; j < len(e.keys); j++ {
-		e.keys[j].at = max(from, e.keys[j].at-(to-from))
-	}
-	e.open[len(e.open)-1].index = nil
-}
-
 // separate writes what stands between two fields, or two elements.
 func (e *encoder) separate() {
 	if e.human {
@@ -379,155 +280,3 @@ func (e *encoder) array(a zapcore.ArrayMarshaler) error {
 	e.human = human
 	return err
 }
-
-// OpenNamespace implements [zapcore.ObjectEncoder].
-func (e *encoder) OpenNamespace(key string) {
-	limit := e.limit
-	e.limit = -1 // what follows belongs in it, so it cannot be left out
-	e.name(key, true)
-	e.limit = limit
-	e.push()
-}
-
-// AddObject implements [zapcore.ObjectEncoder].
-func (e *encoder) AddObject(key string, o zapcore.ObjectMarshaler) error {
-	if !e.begin(key) {
-		return nil
-	}
-	return e.object(o)
-}
-
-// AddArray implements [zapcore.ObjectEncoder].
-func (e *encoder) AddArray(key string, a zapcore.ArrayMarshaler) error {
-	if !e.begin(key) {
-		return nil
-	}
-	return e.array(a)
-}
-
-// AddReflected implements [zapcore.ObjectEncoder].
-func (e *encoder) AddReflected(key string, v any) error {
-	if !e.begin(key) {
-		return nil
-	}
-	e.reflected(v)
-	return nil
-}
-
-// AddBinary implements [zapcore.ObjectEncoder].
-func (e *encoder) AddBinary(key string, v []byte) {
-	if e.begin(key) {
-		e.binary(v)
-	}
-}
-
-func (e *encoder) binary(v []byte) {
-	cut := 0
-	if limit := e.out.maxField; limit >= 0 && len(v) > limit {
-		cut = len(v) - limit
-		v = v[:limit]
-	}
-	s := base64.StdEncoding.EncodeToString(v)
-	if cut > 0 {
-		s += fmt.Sprintf("…[%d bytes cut]", cut)
-	}
-	e.buf = e.literal(s)
-}
-
-// AddBool implements [zapcore.ObjectEncoder]. Whether there is a secret is none.
-func (e *encoder) AddBool(key string, v bool) {
-	if e.name(key, true) != nil {
-		e.buf = strconv.AppendBool(e.buf, v)
-	}
-}
-
-// AddString implements [zapcore.ObjectEncoder].
-func (e *encoder) AddString(key, v string) {
-	if e.begin(key) {
-		e.text(v)
-	}
-}
-
-// AddByteString implements [zapcore.ObjectEncoder].
-func (e *encoder) AddByteString(key string, v []byte) { e.AddString(key, string(v)) }
-
-// AddDuration implements [zapcore.ObjectEncoder].
-func (e *encoder) AddDuration(key string, v time.Duration) {
-	if e.begin(key) {
-		e.duration(v)
-	}
-}
-
-// duration is in seconds, as OpenTelemetry's durations are; people get Go's form.
-func (e *encoder) duration(v time.Duration) {
-	if e.human {
-		e.buf = append(e.buf, v.String()...)
-		return
-	}
-	e.buf = appendFloat(e.buf, v.Seconds(), 64)
-}
-
-// AddTime implements [zapcore.ObjectEncoder].
-func (e *encoder) AddTime(key string, v time.Time) {
-	if e.begin(key) {
-		e.time(v)
-	}
-}
-
-func (e *encoder) time(v time.Time) {
-	if e.human {
-		e.buf = appendTime(e.buf, v)
-		return
-	}
-	e.buf = append(appendTime(append(e.buf, '"'), v), '"')
-}
-
-// AddInt64 implements [zapcore.ObjectEncoder].
-func (e *encoder) AddInt64(key string, v int64) {
-	if e.begin(key) {
-		e.buf = strconv.AppendInt(e.buf, v, 10)
-	}
-}
-
-// AddUint64 implements [zapcore.ObjectEncoder].
-func (e *encoder) AddUint64(key string, v uint64) {
-	if e.begin(key) {
-		e.buf = strconv.AppendUint(e.buf, v, 10)
-	}
-}
-
-// AddFloat64 implements [zapcore.ObjectEncoder].
-func (e *encoder) AddFloat64(key string, v float64) {
-	if e.begin(key) {
-		e.buf = appendFloat(e.buf, v, 64)
-	}
-}
-
-// AddFloat32 implements [zapcore.ObjectEncoder].
-func (e *encoder) AddFloat32(key string, v float32) {
-	if e.begin(key) {
-		e.buf = appendFloat(e.buf, float64(v), 32)
-	}
-}
-
-// AddComplex128 implements [zapcore.ObjectEncoder].
-func (e *encoder) AddComplex128(key string, v complex128) {
-	if e.begin(key) {
-		e.complex(v)
-	}
-}
-
-// AddComplex64 implements [zapcore.ObjectEncoder].
-func (e *encoder) AddComplex64(key string, v complex64) { e.AddComplex128(key, complex128(v)) }
-
-// The rest of zap's interface is the same for numbers of other sizes.
-
-func (e *encoder) AddInt(key string, v int)         { e.AddInt64(key, int64(v)) }
-func (e *encoder) AddInt32(key string, v int32)     { e.AddInt64(key, int64(v)) }
-func (e *encoder) AddInt16(key string, v int16)     { e.AddInt64(key, int64(v)) }
-func (e *encoder) AddInt8(key string, v int8)       { e.AddInt64(key, int64(v)) }
-func (e *encoder) AddUint(key string, v uint)       { e.AddUint64(key, uint64(v)) }
-func (e *encoder) AddUint32(key string, v uint32)   { e.AddUint64(key, uint64(v)) }
-func (e *encoder) AddUint16(key string, v uint16)   { e.AddUint64(key, uint64(v)) }
-func (e *encoder) AddUint8(key string, v uint8)     { e.AddUint64(key, uint64(v)) }
-func (e *encoder) AddUintptr(key string, v uintptr) { e.AddUint64(key, uint64(v)) }

@@ -186,3 +186,23 @@ func TestLevelHandlerOfAForeignLoggerSaysSo(t *testing.T) {
 		t.Errorf("status %d", w.Code)
 	}
 }
+
+func FuzzLevelsKeepTheirMeaningAsText(f *testing.F) {
+	for _, seed := range []string{"info", "kafka=debug,*=info", "a.b=trace, a=error,warn", "=", ",", "a=b=c"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, spec string) {
+		l, _ := newLogger(t, logging.Config{})
+		levels := logging.LevelsOf(l)
+		if levels.Set(spec) != nil {
+			if got := levels.String(); got != "info" {
+				t.Errorf("a wrong form changed the levels to %q", got)
+			}
+			return
+		}
+		text := levels.String()
+		if err := levels.Set(text); err != nil || levels.String() != text {
+			t.Errorf("%q became %q, then %q, error %v", spec, text, levels, err)
+		}
+	})
+}
