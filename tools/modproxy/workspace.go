@@ -241,7 +241,8 @@ func (ws *Workspace) sort() error {
 		case done:
 			return nil
 		case visiting:
-			return fmt.Errorf("modules use each other in a circle: %s", strings.Join(trail, " -> "))
+			circle := trail[slices.Index(trail, m.Name):]
+			return fmt.Errorf("modules use each other in a circle: %s", strings.Join(circle, " -> "))
 		}
 		state[m] = visiting
 		for _, path := range m.Uses {
