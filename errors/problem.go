@@ -107,7 +107,7 @@ func (p *Problem) AppendJSON(b []byte) []byte {
 	b = append(b, '{')
 	b = appendMember(b, "type", p.Type)
 	b = appendMember(b, "title", p.Title)
-	b = append(appendName(b, "status"), strconv.Itoa(p.Status)...)
+	b = strconv.AppendInt(appendName(b, "status"), int64(p.Status), 10)
 	b = appendMember(b, "detail", p.Detail)
 	b = appendMember(b, "instance", p.instance())
 	b = appendMember(b, "code", p.Code.String())
@@ -166,6 +166,9 @@ func appendMetadata(b []byte, metadata map[string]string) []byte {
 }
 
 func appendUnknown(b []byte, unknown map[string][]byte) []byte {
+	if len(unknown) == 0 {
+		return b // slices.Sorted would allocate
+	}
 	for _, name := range slices.Sorted(maps.Keys(unknown)) {
 		if !known[name] {
 			b = append(appendName(b, name), unknown[name]...)

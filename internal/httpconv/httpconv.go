@@ -5,6 +5,7 @@ package httpconv
 import (
 	"net"
 	"strconv"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 )
@@ -80,6 +81,9 @@ func Version(major, minor int) string {
 // SplitHostPort splits the host of a request or a URL into server.address and server.port. The port
 // is 0 where the host names none, or none that is a number.
 func SplitHostPort(hostport string) (host string, port int) {
+	if strings.LastIndexByte(hostport, ':') <= strings.LastIndexByte(hostport, ']') {
+		return trimBrackets(hostport), 0 // without the error that net.SplitHostPort would make
+	}
 	host, text, err := net.SplitHostPort(hostport)
 	if err != nil {
 		return trimBrackets(hostport), 0
