@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"math"
@@ -114,7 +115,7 @@ func (e *encoder) guarded(f *zapcore.Field) {
 	defer func() {
 		if p := recover(); p != nil {
 			e.rewind(depth)
-			e.AddString(f.Key, panicText(f.Interface, p))
+			e.AddString(cmp.Or(f.Key, "log.panic"), panicText(f.Interface, p)) // what is inlined has no key
 		}
 	}()
 	switch f.Type {

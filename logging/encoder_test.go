@@ -150,6 +150,19 @@ func TestForeignCodeThatPanicsOrNeverEndsCostsOnlyItsField(t *testing.T) {
 	}
 }
 
+func TestFieldThatReplacesAnotherAndFailsLeavesTheRest(t *testing.T) {
+	l, out := newLogger(t, logging.Config{MaxEntryBytes: 1000})
+	l.With(zap.String("keep", "a text"), zap.Int("other", 2)).Info("hello", zap.Int("before", 1),
+		zap.Inline(zapcore.ObjectMarshalerFunc(func(enc zapcore.ObjectEncoder) error {
+			enc.AddString("keep", "a text that is longer than the first")
+			panic("no")
+		})), zap.Int("after", 1), zap.String("other", strings.Repeat("x", 2000)))
+	want := map[string]any{"before": 1.0, "log.panic": "PANIC=no", "after": 1.0, "log.dropped_fields": 1.0}
+	if diff := cmp.Diff(want, out.fields(t)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestLongTextIsCutAndSaysSo(t *testing.T) {
 	l, out := newLogger(t, logging.Config{MaxFieldBytes: 100})
 	l.Info(strings.Repeat("ü", 100), zap.String("s", strings.Repeat("x", 1000)), zap.Any("any", []string{strings.Repeat("x", 101)}),

@@ -65,6 +65,15 @@ func TestSlogLineLooksLikeAZapLine(t *testing.T) {
 	}
 }
 
+func TestSlogGroupsHoldAllThatFollows(t *testing.T) {
+	l, out := newLogger(t, logging.Config{})
+	s := slog.New(logging.NewSlogHandler(l)).WithGroup("g").WithGroup("h")
+	s.Info("hello", "a", 1, slog.Group("empty"), "b", 2)
+	if diff := cmp.Diff(map[string]any{"g": map[string]any{"h": map[string]any{"a": 1.0, "b": 2.0}}}, out.fields(t)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestSlogKeysStandOnce(t *testing.T) {
 	l, out := newLogger(t, logging.Config{})
 	slog.New(logging.NewSlogHandler(l)).With("a", 1, "b", 1).Info("hello", "a", 2, slog.Group("g", "x", 1, "x", 2), "a", 3)
