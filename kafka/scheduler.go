@@ -266,9 +266,7 @@ func (s *scheduler) hash(key []byte) uint64 {
 // did, and returns nil when the scheduler is closed.
 func (s *scheduler) nextLocked() (it *item, waited bool) {
 	for !s.closed {
-		if it := s.pickLocked(); it != nil {
-			it.inHands = true
-			it.part.busy++
+		if it := s.pickLocked(time.Time{}); it != nil {
 			if s.ready.size > 0 && s.idle > 0 {
 				s.work.Signal() // Whoever wakes, wakes the next: nobody is woken for nothing.
 			}
@@ -282,14 +280,23 @@ func (s *scheduler) nextLocked() (it *item, waited bool) {
 	return nil, waited
 }
 
-func (s *scheduler) pickLocked() *item {
+// pickLocked returns a record that may be handled now; now zero: the clock is
+// read where that matters.
+func (s *scheduler) pickLocked(now time.Time) *item {
+	var it *item
 	if s.pause != nil {
-		return s.pickProbeLocked(time.Now())
+		if now.IsZero() {
+			now = time.Now()
+		}
+		it = s.pickProbeLocked(now)
+	} else if sl := s.ready.pop(); sl != nil {
+		it = sl.first
 	}
-	if sl := s.ready.pop(); sl != nil {
-		return sl.first
+	if it != nil {
+		it.inHands = true
+		it.part.busy++
 	}
-	return nil
+	return it
 }
 
 // finishLocked takes a record back from a worker.
