@@ -67,7 +67,8 @@ type Config struct {
 	// Names are the keys of what every line has. Zero: those of OpenTelemetry's log data model.
 	Names Names
 
-	// NoCaller leaves out the file and the line of the call, which cost about as much as three fields.
+	// NoCaller leaves out the file and the line of the call. Finding them costs about as much as the
+	// rest of a short line.
 	NoCaller bool
 
 	// NoRedaction writes secrets as they are. It is for the debugging of tests only.
