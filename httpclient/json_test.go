@@ -143,6 +143,18 @@ func TestResponsesThatAreNotTheExpectedJSON(t *testing.T) {
 	}
 }
 
+func TestBodyThatIsAnnouncedAsTooLargeIsNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		script := httpclienttest.NewTransport(httpclienttest.Step{Body: strings.Repeat(" ", 2<<20), BodyDelay: time.Second})
+		start := time.Now()
+		_, err := httpclient.Get[item](t.Context(), newClient(t, script, httpclient.Config{MaxResponseBytes: 1 << 20}), target)
+		if !errors.Is(err, httpclient.ErrBodyTooLarge) || time.Since(start) != 0 {
+			t.Errorf("%v after %v, want ErrBodyTooLarge at once", err, time.Since(start))
+		}
+		script.Check(t)
+	})
+}
+
 func TestDoWorksWithAnyClientAndIgnoresBodiesForNoType(t *testing.T) {
 	script := httpclienttest.NewTransport(httpclienttest.Step{Header: http.Header{"Content-Type": {"text/plain"}}, Body: "created"})
 	req, err := httpclient.NewRequest(t.Context(), http.MethodPost, target, item{"17", 3})

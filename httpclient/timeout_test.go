@@ -268,3 +268,17 @@ func TestDrainOfARetriedResponseIsBounded(t *testing.T) {
 		script.Check(t)
 	})
 }
+
+func TestDrainLeavesTimeForTheNextAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		script := httpclienttest.NewTransport(
+			httpclienttest.Step{Status: 503, Body: strings.Repeat("x", 5000), BodyDelay: time.Minute},
+			httpclienttest.Status(200))
+		resp, err := send(t, newClient(t, script, httpclient.Config{Timeout: 1500 * time.Millisecond}), "GET", target, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		readAndClose(t, resp)
+		script.Check(t)
+	})
+}
