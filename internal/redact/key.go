@@ -66,7 +66,7 @@ func separate(b []byte) []byte {
 
 func secretWord(word, next []byte) bool {
 	switch string(word) {
-	case "pwd", "pass", "cookies", "secrets", "credential", "credentials", "jwt", "passcode", "otp", "cvv", "cvc", "ssn", "sig", "signature":
+	case "pwd", "pass", "passwords", "cookies", "secrets", "credential", "credentials", "jwt", "passcode", "otp", "cvv", "cvc", "ssn", "sig", "signature":
 		return true
 	}
 	for _, ending := range endings {
