@@ -110,7 +110,7 @@ func (d *dialErrors) explain(err error) error {
 	return fmt.Errorf("%w; last connection: %w", err, d.last)
 }
 
-// clientLogger writes what kgo has to say into a slog.Logger, one level lower:
+// clientLogger writes what kgo has to say into a slog.Logger, some levels lower:
 // what kgo calls an error, such as a lost connection, it mends by itself.
 type clientLogger struct{ log *slog.Logger }
 
@@ -119,7 +119,7 @@ func (clientLogger) Level() kgo.LogLevel { return kgo.LogLevelWarn }
 
 // Log implements kgo.Logger.
 func (l clientLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
-	to := slog.LevelInfo
+	to := slog.LevelDebug
 	if level == kgo.LogLevelError {
 		to = slog.LevelWarn
 	}

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/backend-platform/sdk/errors"
@@ -117,10 +118,8 @@ func (t *tracing) process(ctx context.Context, about *description, d *delivery) 
 // many producers do not send.
 func (t *tracing) carried(headers []Header) bool {
 	for i := range headers {
-		for _, field := range t.fields {
-			if headers[i].Key == field {
-				return true
-			}
+		if slices.Contains(t.fields, headers[i].Key) {
+			return true
 		}
 	}
 	return false
