@@ -222,4 +222,5 @@ func (b *Broker) context(t TB) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(t.Context(), b.cfg.Timeout, cause)
 }
 
+// String names the broker by its addresses.
 func (b *Broker) String() string { return "kafkatest(" + strings.Join(b.Addrs(), ",") + ")" }
