@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
@@ -155,13 +156,38 @@ func (c *Consumer) bury(it *item) {
 		c.writing.Go(func() { c.buryAgain(client, it, letter) })
 		return
 	}
-	client.Produce(context.Background(), letter, func(_ *kgo.Record, err error) {
-		if tooLarge(err) {
-			c.writing.Go(func() { c.buryAgain(client, it, letter) })
-			return
+	// The client does not give up a record that it has sent and that nobody
+	// answers. It may be written after all, and then twice.
+	var settled atomic.Bool
+	silence := time.AfterFunc(2*burialTimeout, func() {
+		if settled.CompareAndSwap(false, true) {
+			c.buried(it, errUnanswered)
 		}
-		c.buried(it, err)
 	})
+	client.Produce(context.Background(), letter, func(_ *kgo.Record, err error) {
+		silence.Stop()
+		switch {
+		case !settled.CompareAndSwap(false, true):
+		case tooLarge(err):
+			c.writing.Go(func() { c.buryAgain(client, it, letter) })
+		default:
+			c.buried(it, err)
+		}
+	})
+}
+
+var errUnanswered = errors.New("no broker answered")
+
+// produce writes one record, and does not wait beyond ctx.
+func produce(ctx context.Context, client *kgo.Client, r *kgo.Record) error {
+	done := make(chan error, 1)
+	client.Produce(ctx, r, func(_ *kgo.Record, err error) { done <- err })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", errUnanswered, ctx.Err())
+	}
 }
 
 func tooLarge(err error) bool {
@@ -266,6 +292,13 @@ func (c *Consumer) buryAgain(client *kgo.Client, it *item, letter *kgo.Record) {
 	defer c.dead.large.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), burialTimeout)
 	defer cancel()
+	c.writing.Go(func() {
+		select {
+		case <-c.closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
 	c.buried(it, c.dead.force(ctx, kadm.NewClient(client), it, letter))
 }
 
@@ -273,25 +306,27 @@ func (w *deadLetterWriter) force(ctx context.Context, admin *kadm.Client, it *it
 	if err := w.refresh(ctx, admin, it.delivery.Topic); err != nil {
 		return err
 	}
+	letter = again(letter)
 	letter.Partition = it.delivery.Partition % max(w.topic(it.delivery.Topic).partitions, 1)
 	writer, err := w.largeClient()
 	if err != nil {
 		return err
 	}
 	defer writer.Close()
-	err = writer.ProduceSync(ctx, letter).FirstErr()
+	err = produce(ctx, writer, letter)
 	if tooLarge(err) && !w.c.cfg.KeepTopics {
 		limit := strconv.FormatInt(it.size+headroom, 10)
 		if raised := raiseLimit(ctx, admin, letter.Topic, limit); raised == nil {
-			err = writer.ProduceSync(ctx, reset(letter)).FirstErr()
+			err = produce(ctx, writer, again(letter))
 		}
 	}
 	for _, key := range []string{HeaderStack, HeaderMessage} {
 		if !tooLarge(err) {
 			break
 		}
-		letter.Headers = slices.DeleteFunc(letter.Headers, func(h kgo.RecordHeader) bool { return h.Key == key })
-		err = writer.ProduceSync(ctx, reset(letter)).FirstErr()
+		letter = again(letter)
+		letter.Headers = slices.DeleteFunc(slices.Clone(letter.Headers), func(h kgo.RecordHeader) bool { return h.Key == key })
+		err = produce(ctx, writer, letter)
 	}
 	if err != nil {
 		return fmt.Errorf("write dead letter to %q: %w", letter.Topic, coded(err))
@@ -299,10 +334,10 @@ func (w *deadLetterWriter) force(ctx context.Context, admin *kadm.Client, it *it
 	return nil
 }
 
-// reset gives a record to write once more: kgo's keep what they were given.
-func reset(r *kgo.Record) *kgo.Record {
-	r.Offset, r.LeaderEpoch = 0, 0
-	return r
+// again returns the record to write once more: the client keeps to itself what it
+// was given.
+func again(r *kgo.Record) *kgo.Record {
+	return &kgo.Record{Topic: r.Topic, Partition: r.Partition, Key: r.Key, Value: r.Value, Headers: r.Headers, Timestamp: r.Timestamp}
 }
 
 // largeClient writes one record at a time, of any size: in the group's client a

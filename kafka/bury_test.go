@@ -112,7 +112,7 @@ func TestDeadLetterThatCannotBeWrittenIsNotLost(t *testing.T) {
 					t.Errorf("handled %q", got.list())
 				}
 				st := consumer.Status()
-				if st.InFlight != 1 || st.DeadLetters != 0 {
+				if st.InFlight != 1 || st.DeadLetters != 0 || st.Unwritten != 1 {
 					t.Errorf("status: %+v", st)
 				}
 				mend()

@@ -36,6 +36,7 @@ type Consumer struct {
 	polls   pollGate
 	errs    errorLog
 	writing sync.WaitGroup // of dead letters that need more than one try
+	closing chan struct{}  // closed when that has to end
 
 	commitMu sync.Mutex // from the reading of marks to the answer, so that none comes late
 	revokeMu sync.Mutex // one revoke at a time, whoever asks for it
@@ -84,6 +85,7 @@ func NewConsumer(brokers []string, group string, topics []string, handler Handle
 		traces:   newTracing(cfg.TracerProvider, cfg.Propagator, cfg.SpanLinks),
 		metrics:  metrics,
 		fetching: map[topicPartition]bool{},
+		closing:  make(chan struct{}),
 	}
 	c.errs.log = c.log
 	c.polls.cond.L = &c.polls.mu
@@ -176,6 +178,7 @@ func (c *Consumer) shutDown(wg *sync.WaitGroup, stop context.CancelFunc, cause e
 	c.sched.closeLocked()
 	c.sched.mu.Unlock()
 	stop()
+	close(c.closing)
 	stuck := c.await(wg)
 	if client != nil {
 		client.Close()

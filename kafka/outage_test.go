@@ -145,7 +145,8 @@ func TestFloodGuardStopsAVersionThatRejectsEverything(t *testing.T) {
 		dead := len(b.Records(t, kafka.DeadLetterTopic("orders", "g")))
 		good := run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error { return nil }, quiet(t, b))
 		b.WaitCaughtUp(t, "orders", "g")
-		if st := good.Status(); st.Handled != uint64(5000-dead) {
+		// Dead letters beyond the mark at the stop come again: at least once.
+		if st := good.Status(); st.Handled < uint64(5000-dead) || st.Handled > 5000 {
 			t.Errorf("%d dead letters before, status: %+v", dead, st)
 		}
 	})

@@ -278,3 +278,47 @@ func TestCommitsThatFailBoundWhatIsHandled(t *testing.T) {
 		}
 	})
 }
+
+// A handler that takes longer than the rebalance timeout must not have the member
+// removed and everything handled again (dapr#4580): the partition that moves
+// drains to its budget, the one that stays is left alone.
+func TestSlowHandlersDoNotHoldUpARebalance(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 2}}, func(t *testing.T, b *kafkatest.Broker) {
+		var mu sync.Mutex
+		begun, done := map[int32]int{}, map[int32]int{}
+		slow := func(ctx context.Context, r *kafka.Record) error {
+			mu.Lock()
+			begun[r.Partition]++
+			mu.Unlock()
+			select {
+			case <-time.After(10 * time.Minute):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			mu.Lock()
+			done[r.Partition]++
+			mu.Unlock()
+			return nil
+		}
+		cfg := quiet(t, b)
+		cfg.HandlerTimeout = -1
+		first := run(t, b, "g", []string{"orders"}, slow, cfg)
+		b.Produce(t, records("orders", 10, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
+		time.Sleep(10 * time.Second)
+		mu.Lock()
+		before := begun[0] + begun[1]
+		mu.Unlock()
+		second := run(t, b, "g", []string{"orders"}, slow, cfg)
+		time.Sleep(30 * time.Second)
+		if a, b := first.Status().Partitions, second.Status().Partitions; a != 1 || b != 1 {
+			t.Fatalf("partitions are %d and %d, want one each", a, b)
+		}
+		time.Sleep(12 * time.Minute)
+		b.WaitCaughtUp(t, "orders", "g")
+		mu.Lock()
+		defer mu.Unlock()
+		if before != 10 || done[0]+done[1] != 10 || begun[0]+begun[1] <= 10 || begun[0] > done[0] && begun[1] > done[1] {
+			t.Errorf("begun %v, %d of it before the rebalance, done %v", begun, before, done)
+		}
+	})
+}

@@ -192,10 +192,12 @@ func newScheduler(l limits, outageRatio, floodRatio float64) *scheduler {
 	return s
 }
 
-// assign begins an assignment of a partition.
+// assign begins an assignment of a partition. One that has not ended, because
+// the topic was made anew, ends with it.
 func (s *scheduler) assign(tp topicPartition, d *description) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.fenceLocked(s.revokeLocked([]topicPartition{tp}))
 	s.parts[tp] = &partition{topicPartition: tp, tracker: newTracker(), slots: map[uint64]*slot{}, describe: d}
 }
 

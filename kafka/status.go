@@ -50,7 +50,7 @@ func (s Status) LogValue() slog.Value {
 	}
 	if s.Paused != NotPaused {
 		attrs = append(attrs, slog.String("paused", s.Paused.String()), slog.Time("paused_since", s.PausedSince),
-			slog.Time("next_probe", s.NextProbe), slog.Any("pause_cause", s.PauseCause))
+			slog.Time("next_probe", s.NextProbe), slog.String("pause_cause", errorText(s.PauseCause)))
 	}
 	return slog.GroupValue(attrs...)
 }
@@ -63,7 +63,10 @@ func (c *Consumer) Status() Status {
 	st := Status{
 		Running:    c.state.Load() == stateRunning,
 		Partitions: len(s.parts), InFlight: s.inFlight, Waiting: s.blocked,
-		Unwritten: len(s.burials), Handled: s.handled, DeadLetters: s.buried,
+		Handled: s.handled, DeadLetters: s.buried,
+	}
+	for _, p := range s.parts {
+		st.Unwritten += p.burying
 	}
 	if p := s.pause; p != nil {
 		st.Paused, st.PausedSince, st.PauseCause, st.NextProbe = p.reason, p.since, p.err, p.next
