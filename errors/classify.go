@@ -2,15 +2,17 @@ package errors
 
 import (
 	"context"
+	"os"
 	"time"
 )
 
 // maxNodes bounds how many errors of a tree are looked at, so that a chain that leads back to itself
-// ends. Deeper chains than this are not seen in honest programs.
-const maxNodes = 1000
+// ends. It leaves room for the joined errors of a bulk operation.
+const maxNodes = 1 << 16
 
 // CodeOf returns the code that decides how err is treated. A nil err is [OK], an error without a code
-// is [Unknown], and context errors are [Canceled] and [DeadlineExceeded].
+// is [Unknown], and context errors are [Canceled] and [DeadlineExceeded], as is a passed deadline of a
+// connection or a file.
 //
 // The outermost code decides: an internal error that wraps a not_found is internal, although
 // errors.Is(err, errors.NotFound) finds the inner one. Of joined errors the most severe decides: the
@@ -23,33 +25,56 @@ func CodeOf(err error) Code {
 	if err == nil {
 		return OK
 	}
-	budget := maxNodes
-	code, _ := decide(err, &budget)
-	return code
+	return decide(err).code
+}
+
+// ReasonOf returns the reason of the error that decides err's code, or "".
+func ReasonOf(err error) string {
+	if e, ok := decide(err).node.(interface{ Reason() string }); ok {
+		return e.Reason()
+	}
+	return ""
 }
 
 // coder is an error that knows its code: Error, DefinedError, or a caller's own type.
 type coder interface{ Code() Code }
 
-// decide returns the code of err and the error that it comes from (nil if none has one).
-func decide(err error, budget *int) (Code, error) {
+// decision is which error of a tree decides.
+type decision struct {
+	code   Code
+	node   error // the one that decides; nil if none has a code
+	passed bool  // it is marked by PassOn on the way to it
+}
+
+func decide(err error) decision {
+	budget := maxNodes
+	return decideWithin(err, &budget)
+}
+
+func decideWithin(err error, budget *int) decision {
+	passed := false
 	for ; err != nil && *budget > 0; *budget-- {
 		switch e := err.(type) {
 		case *Error:
-			return e.Code(), e
+			return decision{e.Code(), e, passed}
+		case *marked:
+			passed = passed || e.passOn
+			err = e.error
 		case Code:
-			return positive(e), e
+			return decision{positive(e), e, passed}
 		case coder:
-			return positive(e.Code()), err
+			return decision{positive(e.Code()), err, passed}
 		case interface{ Unwrap() error }:
 			err = e.Unwrap()
 		case interface{ Unwrap() []error }:
-			return decideJoined(e.Unwrap(), budget)
+			d := decideJoined(e.Unwrap(), budget)
+			d.passed = d.passed || passed
+			return d
 		default:
-			return decideLeaf(err)
+			return decision{leafCode(err), nil, passed}
 		}
 	}
-	return Unknown, nil
+	return decision{code: Unknown}
 }
 
 func positive(c Code) Code {
@@ -59,44 +84,40 @@ func positive(c Code) Code {
 	return c
 }
 
-func decideJoined(members []error, budget *int) (Code, error) {
-	worst, from := Canceled, error(nil)
+func decideJoined(members []error, budget *int) decision {
+	worst := decision{code: Unknown}
 	seen := false
 	for _, member := range members {
 		if member == nil || *budget <= 0 {
 			continue
 		}
 		*budget--
-		code, node := decide(member, budget)
-		if !seen || code.row().severity > worst.row().severity {
-			worst, from, seen = code, node, true
+		d := decideWithin(member, budget)
+		if !seen || d.code.row().severity > worst.code.row().severity {
+			worst, seen = d, true
 		}
 	}
-	if !seen {
-		return Unknown, nil
-	}
-	return worst, from
+	return worst
 }
 
-// decideLeaf knows context's errors, also where another type stands for them: a timeout of net and
-// net/http answers errors.Is(err, context.DeadlineExceeded) by a method.
-func decideLeaf(err error) (Code, error) {
+// leafCode knows the errors of context and of passed deadlines, also where another type stands for
+// them: a timeout of net/http answers errors.Is(err, context.DeadlineExceeded) by a method.
+func leafCode(err error) Code {
 	is, _ := err.(interface{ Is(error) bool })
 	switch {
 	case err == context.Canceled, is != nil && is.Is(context.Canceled):
-		return Canceled, err
-	case err == context.DeadlineExceeded, is != nil && is.Is(context.DeadlineExceeded):
-		return DeadlineExceeded, err
+		return Canceled
+	case err == context.DeadlineExceeded, err == os.ErrDeadlineExceeded, is != nil && is.Is(context.DeadlineExceeded):
+		return DeadlineExceeded
 	}
-	return Unknown, nil
+	return Unknown
 }
 
 // RetryAfter returns how long to wait before another try: the outermost hint in err's tree, and of
 // joined errors the longest. Zero: nobody said.
 func RetryAfter(err error) time.Duration {
 	var wait time.Duration
-	budget := maxNodes
-	walk(err, &budget, func(err error) (stop bool) {
+	walk(err, func(err error) (stop bool) {
 		var hint time.Duration
 		if e, ok := err.(interface{ RetryAfter() time.Duration }); ok {
 			hint = e.RetryAfter()
@@ -107,20 +128,13 @@ func RetryAfter(err error) time.Duration {
 	return wait
 }
 
-// ReasonOf returns the reason of the error that decides err's code, or "".
-func ReasonOf(err error) string {
+// walk visits err's tree, outermost first. Where visit returns true, what lies below is left out.
+func walk(err error, visit func(error) (stop bool)) {
 	budget := maxNodes
-	switch _, node := decide(err, &budget); e := node.(type) {
-	case *Error:
-		return e.Reason()
-	case *DefinedError:
-		return e.def.Reason
-	}
-	return ""
+	walkWithin(err, &budget, visit)
 }
 
-// walk visits err's tree, outermost first. Where visit returns true, what lies below is left out.
-func walk(err error, budget *int, visit func(error) (stop bool)) {
+func walkWithin(err error, budget *int, visit func(error) (stop bool)) {
 	for err != nil && *budget > 0 {
 		*budget--
 		if visit(err) {
@@ -131,7 +145,7 @@ func walk(err error, budget *int, visit func(error) (stop bool)) {
 			err = e.Unwrap()
 		case interface{ Unwrap() []error }:
 			for _, member := range e.Unwrap() {
-				walk(member, budget, visit)
+				walkWithin(member, budget, visit)
 			}
 			return
 		default:

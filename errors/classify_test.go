@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
 	"testing"
 	"time"
 
@@ -37,6 +38,25 @@ func deep(err error, n int) error {
 	return err
 }
 
+// joined is a flat join of n errors, of which err is the last.
+func joined(err error, n int) error {
+	list := make([]error, n)
+	for i := range list {
+		list[i] = errors.Unavailable.New("x")
+	}
+	list[n-1] = err
+	return errors.Join(list...)
+}
+
+// nested is what errs = errors.Join(errs, err) makes in a loop.
+func nested(err error, n int) error {
+	var errs error
+	for range n {
+		errs = errors.Join(errs, err)
+	}
+	return errs
+}
+
 func TestCodeOf(t *testing.T) {
 	var none *errors.Error
 	for _, c := range []struct {
@@ -65,6 +85,8 @@ func TestCodeOf(t *testing.T) {
 		{"joined", errors.Join(errors.NotFound.New(""), errors.Unavailable.New(""), errors.InvalidArgument.New("")), errors.Unavailable},
 		{"joined with an uncoded one", errors.Join(errors.NotFound.New(""), io.EOF), errors.Unknown},
 		{"two %w", fmt.Errorf("%w: %w", errors.NotFound, errors.Aborted), errors.Aborted},
+		{"a passed deadline of a connection", &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, errors.DeadlineExceeded},
+		{"a bulk operation's worst", joined(errors.DataLoss, 2000), errors.DataLoss},
 		{"a cycle", cyclic(), errors.Unknown},
 		{"a cycle in a join", errors.Join(cyclic(), errors.NotFound), errors.Unknown},
 		{"absurdly deep", deep(errors.NotFound, 100_000), errors.Unknown},
@@ -142,6 +164,12 @@ func TestRetryOf(t *testing.T) {
 		{"joined: one only if idempotent", errors.Join(yes, errors.DeadlineExceeded), errors.RetryIdempotent},
 		{"joined: one marked, one not retryable", errors.Join(errors.MarkRetryable(io.EOF, true), no), errors.RetryNever},
 		{"joined: all marked", errors.Join(errors.MarkRetryable(io.EOF, true), no.WithRetryable(true)), errors.RetryAlways},
+		{"a code above a join that holds a positive mark", errors.Unavailable.Wrap(errors.Join(errors.MarkRetryable(io.EOF, true), no), ""), errors.RetryAlways},
+		{"a code above a join that holds a negative mark", errors.Unavailable.Wrap(errors.Join(yes, yes.WithRetryable(false)), ""), errors.RetryNever},
+		{"joined: many", joined(yes, 2000), errors.RetryAlways},
+		{"joined one by one", nested(yes, 60), errors.RetryAlways},
+		{"a mark under many joins", nested(errors.MarkRetryable(io.EOF, true), 60), errors.RetryAlways},
+		{"a chain that ends in nil", &net.DNSError{Err: "x"}, errors.RetryNever},
 		{"a code above a join decides", errors.Unavailable.Wrap(errors.Join(yes, no), ""), errors.RetryAlways},
 		{"a cycle", cyclic(), errors.RetryNever},
 	} {
@@ -177,6 +205,9 @@ func TestRetryAfterIsTheOutermostAndOfAJoinTheLongest(t *testing.T) {
 
 func TestExhaustedIsInheritedAndSaysNothingOfTheFault(t *testing.T) {
 	err := errors.Internal.Wrap(fmt.Errorf("x: %w", errors.MarkExhausted(errors.Unavailable.New(""))), "")
+	if !errors.Exhausted(joined(errors.MarkExhausted(io.EOF), 2000)) {
+		t.Error("the mark of the last of many is not found")
+	}
 	if !errors.Exhausted(err) || errors.Exhausted(io.EOF) || errors.Exhausted(nil) {
 		t.Error("the mark is not found, or found where it is not")
 	}

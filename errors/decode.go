@@ -15,8 +15,8 @@ import (
 const MaxProblemBytes = 64 << 10
 
 const (
-	maxMessage  = 4 << 10 // bytes of a text that a peer sent
-	maxName     = 256     // bytes of a reason, domain, key or pointer
+	maxMessage  = 4 << 10 // bytes of a text, a URI or a pointer
+	maxName     = 256     // bytes of a reason, a domain or a key
 	maxMetadata = 64      // pairs of metadata, and unknown members
 )
 
@@ -103,7 +103,7 @@ func parseMembers(body []byte) members {
 }
 
 func (e *Error) read(m members) {
-	if inner := m.object("error"); inner != nil {
+	if inner := m.object("error"); m["code"] == nil && (inner["status"] != nil || inner["code"] != nil) {
 		e.readGoogle(inner)
 		return
 	}
@@ -161,11 +161,15 @@ func (m members) flag(name string) (value, ok bool) {
 func isNull(raw json.RawMessage) bool { return string(raw) == "null" }
 
 func (m members) duration(name string) time.Duration {
-	var ms float64
-	if json.Unmarshal(m[name], &ms) != nil || !(ms > 0) {
+	var number json.Number
+	if json.Unmarshal(m[name], &number) != nil {
 		return 0
 	}
-	if ms > math.MaxInt64/float64(time.Millisecond) {
+	ms, _ := number.Float64() // out of range is infinite
+	if !(ms > 0) {
+		return 0
+	}
+	if ms >= math.MaxInt64/float64(time.Millisecond) {
 		return math.MaxInt64
 	}
 	return time.Duration(ms * float64(time.Millisecond))

@@ -130,7 +130,12 @@ type DefinedError struct {
 func (d *DefinedError) Definition() Definition { return d.def }
 
 // Domain returns the service that owns the error.
-func (d *DefinedError) Domain() string { return d.domain }
+func (d *DefinedError) Domain() string {
+	if d == nil {
+		return ""
+	}
+	return d.domain
+}
 
 // Type returns the type URI, under which the owning service documents the error; or "".
 func (d *DefinedError) Type() string { return d.kind }
@@ -190,4 +195,9 @@ func (d *DefinedError) make(message string, cause error) Error {
 }
 
 // Reason returns the reason.
-func (d *DefinedError) Reason() string { return d.def.Reason }
+func (d *DefinedError) Reason() string {
+	if d == nil {
+		return ""
+	}
+	return d.def.Reason
+}

@@ -18,8 +18,8 @@
 //
 //	if errors.Is(err, ErrOutOfStock) { … } // also in the service that called us
 //
-// Details are added by the With methods of [Error]: violations of the input, public metadata,
-// attributes for the log, a wait for the caller.
+// Details are added by the With methods of [Error], the cause among them: violations of the input,
+// public metadata, attributes for the log, a wait for the caller.
 //
 // # Reading errors
 //

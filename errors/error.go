@@ -55,7 +55,7 @@ type Violation struct {
 }
 
 // New returns an Error with the code and a public message. It captures a stack if the code logs at
-// error level. [OK] is not the code of an error: OK.New gives [Unknown].
+// error level. [OK] and numbers outside the table are no codes of errors: they give [Unknown].
 func (c Code) New(message string) *Error {
 	e := c.make(message, nil)
 	return &e
@@ -69,7 +69,8 @@ func (c Code) Newf(format string, args ...any) *Error {
 }
 
 // Wrap returns an Error with the code, a public message and err as its private cause. It returns nil
-// if err is nil. The message may be empty: callers then see the code's title only.
+// if err is nil, and therefore an error, not an *Error: what needs the With methods is written
+// code.New(message).WithCause(err). The message may be empty: callers then see the code's title only.
 func (c Code) Wrap(err error, message string) error {
 	if err == nil {
 		return nil
@@ -89,6 +90,7 @@ func (c Code) Wrapf(err error, format string, args ...any) error {
 
 // make is inlined into its callers, which keeps a new error at one allocation.
 func (c Code) make(message string, cause error) Error {
+	c = positive(c)
 	e := Error{code: c, message: message, cause: cause}
 	if c.row().level >= slog.LevelError && !hasStack(cause) {
 		e.stack = callers()
@@ -181,7 +183,7 @@ func (e *Error) Status() int {
 	case e.defined != nil && e.defined.def.Status != 0:
 		return e.defined.def.Status
 	}
-	return e.code.row().status
+	return e.Code().HTTPStatus()
 }
 
 // Remote reports whether the error was decoded from another service's response. See [Local].

@@ -63,6 +63,19 @@ func TestWithMethodsLeaveTheOriginalAlone(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoCodeOfAnErrorIsUnknown(t *testing.T) {
+	for _, code := range []errors.Code{errors.OK, 99} {
+		e := code.New("x")
+		if e.Code() != errors.Unknown || e.Status() != 500 || errors.NewProblem(e).Status != 500 || !errors.Is(e, errors.Unknown) {
+			t.Errorf("%v: %v, %d", code, e.Code(), e.Status())
+		}
+	}
+	var none *errors.DefinedError
+	if errors.CodeOf(none) != errors.Unknown || errors.ReasonOf(none) != "" || errors.NewProblem(none).Status != 500 {
+		t.Error("a nil *DefinedError answers something else than unknown")
+	}
+}
+
 func TestWithStatusIgnoresWhatIsNoError(t *testing.T) {
 	for _, status := range []int{0, 200, 399, 600, -1} {
 		if got := errors.NotFound.New("").WithStatus(status).Status(); got != 404 {

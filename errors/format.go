@@ -35,10 +35,9 @@ func LogAttrs(err error) []slog.Attr {
 	if err == nil {
 		return nil
 	}
-	budget := maxNodes
-	code, node := decide(err, &budget)
-	attrs := []slog.Attr{slog.String("message", err.Error()), slog.String("code", code.String())}
-	if e, ok := node.(interface {
+	d := decide(err)
+	attrs := []slog.Attr{slog.String("message", err.Error()), slog.String("code", d.code.String())}
+	if e, ok := d.node.(interface {
 		Reason() string
 		Domain() string
 	}); ok && e.Reason() != "" {
@@ -55,8 +54,7 @@ func appendAttrs(attrs []slog.Attr, err error) []slog.Attr {
 	for _, a := range attrs {
 		taken[a.Key] = true
 	}
-	budget := maxNodes
-	walk(err, &budget, func(err error) (stop bool) {
+	walk(err, func(err error) (stop bool) {
 		e, ok := err.(*Error)
 		if !ok {
 			return false

@@ -1,9 +1,12 @@
 package errors
 
 import (
+	"bytes"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -42,16 +45,15 @@ func NewProblem(err error) *Problem {
 		return nil
 	}
 	err = Local(err)
-	budget := maxNodes
-	code, node := decide(err, &budget)
+	d := decide(err)
 	p := &Problem{
-		Code:           code,
-		Status:         code.HTTPStatus(),
+		Code:           d.code,
+		Status:         d.code.HTTPStatus(),
 		Retryable:      Retryable(err),
 		RetryAfter:     RetryAfter(err),
 		RetryExhausted: Exhausted(err),
 	}
-	switch e := node.(type) {
+	switch e := d.node.(type) {
 	case *Error:
 		p.describe(e)
 	case *DefinedError:
@@ -74,7 +76,7 @@ func (p *Problem) describe(e *Error) {
 		p.Type, p.Title = e.rest().kind, e.rest().title
 	}
 	p.Status = e.Status()
-	p.Detail = e.message
+	p.Detail = bounded(e.message, maxMessage)
 	p.Violations = e.Violations()
 	p.Metadata = e.Metadata()
 	p.Unknown = e.Unknown()
@@ -99,11 +101,14 @@ func (e *Error) MarshalJSON() ([]byte, error) {
 }
 
 // MarshalJSON writes the document, as [Problem.AppendJSON] does.
-func (p *Problem) MarshalJSON() ([]byte, error) { return p.AppendJSON(nil), nil }
+func (p Problem) MarshalJSON() ([]byte, error) { return p.AppendJSON(nil), nil }
 
 // AppendJSON appends the document to b. Members stand in a fixed order; bytes that are not UTF-8
-// become U+FFFD.
+// become U+FFFD. A document stays below [MaxProblemBytes]: violations, metadata and unknown members
+// that do not fit are left out. Unknown members that are no JSON, or that some decoder would take for
+// one of ours (the same name in another case), are left out too.
 func (p *Problem) AppendJSON(b []byte) []byte {
+	end := len(b) + MaxProblemBytes
 	b = append(b, '{')
 	b = appendMember(b, "type", p.Type)
 	b = appendMember(b, "title", p.Title)
@@ -121,9 +126,9 @@ func (p *Problem) AppendJSON(b []byte) []byte {
 		b = strconv.AppendBool(appendName(b, "retry_exhausted"), true)
 	}
 	b = appendMember(b, "trace_id", p.TraceID)
-	b = appendViolations(b, p.Violations)
-	b = appendMetadata(b, p.Metadata)
-	b = appendUnknown(b, p.Unknown)
+	b = appendViolations(b, end-16<<10, p.Violations)
+	b = appendMetadata(b, end-4<<10, p.Metadata)
+	b = appendUnknown(b, end-1, p.Unknown)
 	return append(b, '}')
 }
 
@@ -139,42 +144,61 @@ func milliseconds(d time.Duration) int64 {
 	return int64((d-1)/time.Millisecond) + 1
 }
 
-func appendViolations(b []byte, violations []Violation) []byte {
+func appendViolations(b []byte, end int, violations []Violation) []byte {
 	if len(violations) == 0 {
 		return b
 	}
 	b = append(appendName(b, "errors"), '[')
 	for _, v := range violations[:min(len(violations), maxViolations)] {
+		before := len(b)
 		b = append(comma(b), '{')
 		b = appendMember(b, "pointer", v.Pointer)
 		b = appendMember(b, "detail", v.Detail)
 		b = appendMember(b, "reason", v.Reason)
 		b = append(b, '}')
+		if len(b) >= end {
+			b = b[:before]
+			break
+		}
 	}
 	return append(b, ']')
 }
 
-func appendMetadata(b []byte, metadata map[string]string) []byte {
+func appendMetadata(b []byte, end int, metadata map[string]string) []byte {
 	if len(metadata) == 0 {
 		return b
 	}
 	b = append(appendName(b, "metadata"), '{')
 	for _, key := range slices.Sorted(maps.Keys(metadata)) {
-		b = appendString(appendName(b, key), metadata[key])
+		before := len(b)
+		if b = appendString(appendName(b, key), metadata[key]); len(b) >= end {
+			b = b[:before]
+		}
 	}
 	return append(b, '}')
 }
 
-func appendUnknown(b []byte, unknown map[string][]byte) []byte {
+func appendUnknown(b []byte, end int, unknown map[string][]byte) []byte {
 	if len(unknown) == 0 {
 		return b // slices.Sorted would allocate
 	}
 	for _, name := range slices.Sorted(maps.Keys(unknown)) {
-		if !known[name] {
-			b = append(appendName(b, name), unknown[name]...)
+		if known[strings.ToLower(name)] || !json.Valid(unknown[name]) {
+			continue
+		}
+		before := len(b)
+		if b = append(appendName(b, name), harmless(unknown[name])...); len(b) >= end {
+			b = b[:before]
 		}
 	}
 	return b
+}
+
+// harmless makes somebody else's JSON safe to stand where our own strings may stand.
+func harmless(value []byte) []byte {
+	var out bytes.Buffer
+	json.HTMLEscape(&out, bytes.ToValidUTF8(value, []byte("\ufffd")))
+	return out.Bytes()
 }
 
 // known are the names of the members that Problem has fields for.

@@ -1,15 +1,12 @@
 package errors
 
 // Remote reports whether the error that decides err's code was decoded from another service's
-// response and is not meant to be passed on.
+// response and is not meant to be passed on. Of joined errors only the one that decides counts, and
+// only its own mark.
 func Remote(err error) bool {
-	if passedOn(err) {
-		return false
-	}
-	budget := maxNodes
-	_, node := decide(err, &budget)
-	e, ok := node.(*Error)
-	return ok && e.Remote()
+	d := decide(err)
+	e, ok := d.node.(*Error)
+	return ok && e.Remote() && !d.passed
 }
 
 // PassOn returns err with the statement that a remote error is ours to answer with: its code, reason,
@@ -31,27 +28,12 @@ func Local(err error) error {
 	if !Remote(err) {
 		return err
 	}
-	code := Internal
 	switch CodeOf(err) {
 	case Unavailable, ResourceExhausted:
-		code = Unavailable
+		return Unavailable.Wrap(err, "")
 	case DeadlineExceeded:
-		code = DeadlineExceeded
+		return DeadlineExceeded.Wrap(err, "")
 	}
-	return code.Wrap(err, "")
-}
-
-func passedOn(err error) bool {
-	found := false
-	budget := maxNodes
-	walk(err, &budget, func(err error) (stop bool) {
-		switch e := err.(type) {
-		case *marked:
-			found = found || e.passOn
-		case *Error:
-			return true // whatever is below is not what is answered
-		}
-		return found
-	})
-	return found
+	// A peer's word that the call may be repeated was about its call, not about ours.
+	return Internal.New("").WithCause(err).WithRetryable(false)
 }

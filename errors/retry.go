@@ -50,8 +50,7 @@ func MarkExhausted(err error) error {
 // service that sent it.
 func Exhausted(err error) bool {
 	found := false
-	budget := maxNodes
-	walk(err, &budget, func(err error) (stop bool) {
+	walk(err, func(err error) (stop bool) {
 		switch e := err.(type) {
 		case *marked:
 			found = found || e.exhausted
@@ -72,52 +71,77 @@ func Retryable(err error) bool { return RetryOf(err) == RetryAlways }
 // [CodeOf] err. A joined error permits what all of its members permit. RetryOf(nil) is [RetryNever].
 func RetryOf(err error) Retry {
 	budget := maxNodes
-	return retryOf(err, &budget)
+	return rule(err, &budget).retry
 }
 
-func retryOf(err error, budget *int) Retry {
-	if m := firstMark(err, budget); m != nil {
-		return *m
-	}
-	for node := err; node != nil && *budget > 0; *budget-- {
-		switch e := node.(type) {
-		case coder:
-			return e.Code().Retry()
-		case Code:
-			return e.Retry()
-		case interface{ Unwrap() error }:
-			node = e.Unwrap()
-		case interface{ Unwrap() []error }:
-			return leastRetry(e.Unwrap(), budget)
-		default:
-			code, _ := decideLeaf(node)
-			return code.Retry()
-		}
-	}
-	return RetryNever
+// ruling is what an error's tree, or a part of it, says about another try.
+type ruling struct {
+	retry  Retry
+	marked bool // by an explicit mark, which overrules codes further out
 }
 
-// firstMark returns what the outermost mark of the tree says, or nil. Members of a joined error are
-// asked only if one of them is marked.
-func firstMark(err error, budget *int) *Retry {
+// rule looks at each error of the tree once.
+func rule(err error, budget *int) ruling {
+	var byCode *Retry
 	for err != nil && *budget > 0 {
 		*budget--
 		switch explicit(err) {
 		case markedRetryable:
-			return new(RetryAlways)
+			return ruling{RetryAlways, true}
 		case markedFinal:
-			return new(RetryNever)
+			return ruling{RetryNever, true}
+		}
+		if code, ok := codeAt(err); ok && byCode == nil {
+			byCode = new(code.Retry())
 		}
 		switch e := err.(type) {
 		case interface{ Unwrap() error }:
 			err = e.Unwrap()
 		case interface{ Unwrap() []error }:
-			return jointMark(e.Unwrap(), budget)
+			joint := ruleJoined(e.Unwrap(), budget)
+			if byCode != nil && !joint.marked {
+				return ruling{retry: *byCode}
+			}
+			return joint
 		default:
-			return nil
+			err = nil
 		}
 	}
-	return nil
+	if byCode == nil {
+		return ruling{retry: RetryNever}
+	}
+	return ruling{retry: *byCode}
+}
+
+// codeAt returns the code that one error has by itself, without what it wraps.
+func codeAt(err error) (Code, bool) {
+	switch e := err.(type) {
+	case Code:
+		return positive(e), true
+	case coder:
+		return positive(e.Code()), true
+	case interface{ Unwrap() error }, interface{ Unwrap() []error }:
+		return Unknown, false
+	}
+	return leafCode(err), true
+}
+
+// ruleJoined permits what all members permit. The members' marks are a mark of the whole if one says
+// never, or if all say always.
+func ruleJoined(members []error, budget *int) ruling {
+	joint := ruling{RetryAlways, true}
+	for _, member := range members {
+		if member == nil {
+			continue
+		}
+		r := rule(member, budget)
+		if r.marked && r.retry == RetryNever {
+			return r
+		}
+		joint.retry = min(joint.retry, r.retry)
+		joint.marked = joint.marked && r.marked
+	}
+	return joint
 }
 
 func explicit(err error) mark {
@@ -130,23 +154,4 @@ func explicit(err error) mark {
 		}
 	}
 	return unmarked
-}
-
-func jointMark(members []error, budget *int) *Retry {
-	for _, member := range members {
-		if firstMark(member, budget) != nil {
-			return new(leastRetry(members, budget))
-		}
-	}
-	return nil
-}
-
-func leastRetry(members []error, budget *int) Retry {
-	least := RetryAlways
-	for _, member := range members {
-		if member != nil {
-			least = min(least, retryOf(member, budget))
-		}
-	}
-	return least
 }

@@ -24,17 +24,13 @@ func callers() stack {
 }
 
 func hasStack(err error) bool {
-	if err == nil {
-		return false
-	}
-	budget := maxNodes
-	return deepestStack(err, &budget) != nil
+	return err != nil && deepestStack(err) != nil
 }
 
 // deepestStack returns the stack that lies nearest to the origin of err.
-func deepestStack(err error, budget *int) stack {
+func deepestStack(err error) stack {
 	var found stack
-	walk(err, budget, func(err error) (stop bool) {
+	walk(err, func(err error) (stop bool) {
 		if e, ok := err.(*Error); ok && e != nil && e.stack != nil {
 			found = e.stack
 		}
@@ -47,8 +43,7 @@ func deepestStack(err error, budget *int) stack {
 // It is empty if no error of the chain has a stack: only codes that log at error level capture one.
 func StackTrace(err error) iter.Seq[runtime.Frame] {
 	return func(yield func(runtime.Frame) bool) {
-		budget := maxNodes
-		pcs := deepestStack(err, &budget)
+		pcs := deepestStack(err)
 		if len(pcs) == 0 {
 			return
 		}

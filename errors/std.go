@@ -10,8 +10,9 @@ var ErrUnsupported = stderrors.ErrUnsupported
 func New(text string) error { return stderrors.New(text) }
 
 // Is is [errors.Is] of the standard library. The target may be a [Code] or a [*DefinedError] as well:
-// it then matches every error of the chain that has that code, or that was made from that definition,
-// in this process or in the one that sent it.
+// it then matches every [Error] and [DefinedError] of the chain that has that code, or that was made
+// from that definition, in this process or in the one that sent it. What gets its code from elsewhere,
+// such as context.DeadlineExceeded or an error without a code, is asked by [CodeOf].
 func Is(err, target error) bool { return stderrors.Is(err, target) }
 
 // As is [errors.As] of the standard library. [AsType] does the same with less ceremony.

@@ -19,6 +19,7 @@ func (e *Error) WithCause(err error) *Error {
 func (e *Error) WithReason(domain, reason string) *Error {
 	c := e.detailed()
 	c.defined = nil
+	c.more.kind, c.more.title = "", ""
 	c.more.domain, c.more.reason = domain, reason
 	return c
 }
@@ -54,15 +55,23 @@ func (e *Error) WithViolation(pointer, detail, reason string) *Error {
 	return e.WithViolations(Violation{Pointer: pointer, Detail: detail, Reason: reason})
 }
 
-// WithViolations returns a copy with more faults in the input.
+// WithViolations returns a copy with more faults in the input. At most 1000 are kept: more help
+// nobody, and input must not decide how much work its faults are. Collect them and call this once.
 func (e *Error) WithViolations(violations ...Violation) *Error {
+	violations = violations[:min(len(violations), maxViolations-len(e.rest().violations))]
+	if len(violations) == 0 && e != nil {
+		return e
+	}
 	c := e.detailed()
 	c.more.violations = slices.Concat(c.more.violations, violations)
 	return c
 }
 
-// WithMetadata returns a copy with one more public key-value pair.
+// WithMetadata returns a copy with one more public key-value pair. At most 64 are kept.
 func (e *Error) WithMetadata(key, value string) *Error {
+	if len(e.rest().metadata) >= maxMetadata {
+		return e
+	}
 	c := e.detailed()
 	c.more.metadata = maps.Clone(c.more.metadata)
 	if c.more.metadata == nil {
