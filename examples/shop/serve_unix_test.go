@@ -44,11 +44,20 @@ func TestSIGTERMUnderLoadCutsNoRequestOff(t *testing.T) {
 			}
 		})
 	}
-	<-enough
+	left := make(chan struct{})
+	go func() {
+		clients.Wait()
+		close(left)
+	}()
+	select {
+	case <-enough:
+	case <-left:
+		t.Fatal("all clients left before there was any load")
+	}
 	if err := shop.process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	clients.Wait()
+	<-left
 	if err := shop.wait(); err != nil {
 		t.Errorf("exit: %v\n%s", err, shop.output.String())
 	}

@@ -23,7 +23,8 @@ type Entry struct {
 
 // Register adds an owner to the list under a kind and a name, for as long as the owner is reachable.
 // Two owners may have the same name. The owner's LogValue is called when the list is read, from any
-// goroutine. Safe for concurrent use.
+// goroutine. Safe for concurrent use. The owner must not be nil. An owner of less than 16 bytes without
+// a pointer may stay listed longer, because the runtime packs such objects together.
 func Register[T any, P interface {
 	*T
 	slog.LogValuer

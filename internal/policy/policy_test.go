@@ -10,7 +10,11 @@ import (
 	"github.com/backend-platform/sdk/internal/policy"
 )
 
-type client struct{ attempts int }
+// client has a pointer: the runtime packs small objects without one together and keeps them together.
+type client struct {
+	attempts int
+	next     *client
+}
 
 func (c *client) LogValue() slog.Value {
 	return slog.GroupValue(slog.Int("attempts", c.attempts))

@@ -167,7 +167,7 @@ func (s *system) failed() <-chan error {
 	for name, r := range s.running {
 		go func() {
 			<-r.done
-			once.Do(func() { failed <- fmt.Errorf("%s ended: %w", name, r.err) })
+			once.Do(func() { failed <- errors.Join(fmt.Errorf("%s ended by itself", name), r.err) })
 		}()
 	}
 	return failed

@@ -39,13 +39,13 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	producer, err := kafka.NewProducer(cfg.Brokers, cfg.Telemetry.Producer())
+	s := &Service{inventory: client, topic: cfg.Topics.Shipped, log: cfg.Telemetry.Logger}
+	handler := kafka.Deduplicate(kafka.NewMemoryDedupStore(0), kafka.JSON(s.ship))
+	s.consumer, err = kafka.NewConsumer(cfg.Brokers, cfg.Group, []string{cfg.Topics.Placed}, handler, cfg.Telemetry.Consumer())
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{producer: producer, inventory: client, topic: cfg.Topics.Shipped, log: cfg.Telemetry.Logger}
-	handler := kafka.Deduplicate(kafka.NewMemoryDedupStore(0), kafka.JSON(s.ship))
-	s.consumer, err = kafka.NewConsumer(cfg.Brokers, cfg.Group, []string{cfg.Topics.Placed}, handler, cfg.Telemetry.Consumer())
+	s.producer, err = kafka.NewProducer(cfg.Brokers, cfg.Telemetry.Producer())
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package inventory
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/backend-platform/sdk/errors"
@@ -25,6 +26,17 @@ var ErrOutOfStock = catalogue.Define(errors.Definition{
 type Request struct {
 	OrderID string       `json:"order_id"`
 	Items   []event.Item `json:"items"`
+}
+
+// Validate refuses quantities that would fill the stock instead of emptying it.
+func (r Request) Validate() error {
+	for i, item := range r.Items {
+		if item.Qty < 1 {
+			return errors.InvalidArgument.New("The request is not valid.").
+				WithViolation(fmt.Sprintf("#/items/%d/qty", i), "must be at least 1", "RANGE")
+		}
+	}
+	return nil
 }
 
 // A Reply says what was done.

@@ -22,12 +22,12 @@ type Service struct {
 	mu       sync.Mutex
 	stock    map[string]int
 	reserved map[string]bool
-	shipped  map[string]int
+	shipped  map[string]bool
 }
 
 // New returns a service with a stock of each SKU, which listens at addr but does not serve yet.
 func New(addr string, stock map[string]int, tel *telemetry.Telemetry) (*Service, error) {
-	s := &Service{stock: maps.Clone(stock), log: tel.Logger, reserved: make(map[string]bool), shipped: make(map[string]int)}
+	s := &Service{stock: maps.Clone(stock), log: tel.Logger, reserved: make(map[string]bool), shipped: make(map[string]bool)}
 	if err := s.Listen(addr, tel); err != nil {
 		return nil, err
 	}
@@ -49,13 +49,6 @@ func (s *Service) Addr() string { return s.server.Addr().String() }
 // Run serves until ctx ends, then lets the requests in hand finish.
 func (s *Service) Run(ctx context.Context) error { return s.server.Run(ctx) }
 
-// Shipments returns how often each order was shipped.
-func (s *Service) Shipments() map[string]int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maps.Clone(s.shipped)
-}
-
 func (s *Service) reserve(w http.ResponseWriter, r *http.Request) error {
 	request, err := httpserver.DecodeJSON[Request](r)
 	if err != nil {
@@ -75,15 +68,17 @@ func (s *Service) take(request Request) error {
 	if s.reserved[request.OrderID] {
 		return nil
 	}
+	wanted := make(map[string]int)
 	for _, item := range request.Items {
-		if left := s.stock[item.SKU]; left < item.Qty {
+		wanted[item.SKU] += item.Qty
+		if left := s.stock[item.SKU]; left < wanted[item.SKU] {
 			return ErrOutOfStock.Newf("Only %d of %s left.", left, item.SKU).
 				WithMetadata("sku", item.SKU).
 				WithAttrs(slog.String("shelf", "B-"+item.SKU))
 		}
 	}
-	for _, item := range request.Items {
-		s.stock[item.SKU] -= item.Qty
+	for sku, qty := range wanted {
+		s.stock[sku] -= qty
 	}
 	s.reserved[request.OrderID] = true
 	return nil
@@ -95,7 +90,7 @@ func (s *Service) ship(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.mu.Lock()
-	s.shipped[request.OrderID]++
+	s.shipped[request.OrderID] = true // asking again changes nothing
 	s.mu.Unlock()
 	return httpserver.WriteJSON(w, http.StatusOK, Reply{request.OrderID, "shipped"})
 }

@@ -4,10 +4,13 @@ package orders
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/examples/shop/event"
@@ -22,24 +25,29 @@ type Order struct {
 	Items []event.Item `json:"items"`
 }
 
+const maxItems = 100
+
 // Validate returns every fault of the order at once.
 func (o Order) Validate() error {
-	invalid := errors.InvalidArgument.New("The order is not valid.")
-	if len(o.Items) == 0 {
-		invalid = invalid.WithViolation("#/items", "must not be empty", "REQUIRED")
+	var faults []errors.Violation
+	add := func(pointer, detail, reason string) {
+		faults = append(faults, errors.Violation{Pointer: pointer, Detail: detail, Reason: reason})
 	}
-	for i, item := range o.Items {
+	if len(o.Items) == 0 || len(o.Items) > maxItems {
+		add("#/items", "must be 1 to 100 items", "RANGE")
+	}
+	for i, item := range o.Items[:min(len(o.Items), maxItems)] {
 		if item.SKU == "" {
-			invalid = invalid.WithViolation(fmt.Sprintf("#/items/%d/sku", i), "must not be empty", "REQUIRED")
+			add(fmt.Sprintf("#/items/%d/sku", i), "must not be empty", "REQUIRED")
 		}
 		if item.Qty < 1 || item.Qty > 100 {
-			invalid = invalid.WithViolation(fmt.Sprintf("#/items/%d/qty", i), "must be between 1 and 100", "RANGE")
+			add(fmt.Sprintf("#/items/%d/qty", i), "must be between 1 and 100", "RANGE")
 		}
 	}
-	if len(invalid.Violations()) == 0 {
+	if len(faults) == 0 {
 		return nil
 	}
-	return invalid
+	return errors.InvalidArgument.New("The order is not valid.").WithViolations(faults...)
 }
 
 // An Accepted order is the answer.
@@ -72,16 +80,16 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	producer, err := kafka.NewProducer(cfg.Brokers, cfg.Telemetry.Producer())
-	if err != nil {
-		return nil, err
-	}
-	s := &Service{inventory: client, producer: producer, topic: cfg.Topics.Placed, log: cfg.Telemetry.Logger}
+	s := &Service{inventory: client, topic: cfg.Topics.Placed, log: cfg.Telemetry.Logger}
 	mux := http.NewServeMux()
 	mux.Handle("POST /orders", httpserver.HandlerFunc(s.place))
 	s.server, err = httpserver.New(mux, cfg.Telemetry.Server(cfg.Addr))
 	if err != nil {
 		return nil, err
+	}
+	s.producer, err = kafka.NewProducer(cfg.Brokers, cfg.Telemetry.Producer())
+	if err != nil {
+		return nil, errors.Join(err, s.server.Close())
 	}
 	return s, nil
 }
@@ -95,13 +103,16 @@ func (s *Service) Run(ctx context.Context) error {
 	return errors.Join(err, s.producer.Close(context.WithoutCancel(ctx)))
 }
 
+// place reserves, then publishes. A customer who repeats a request with the same Idempotency-Key gets
+// the same order. Between the two steps the process may die, and what is reserved then stays so until
+// somebody frees it: a service with a database closes that gap with an outbox.
 func (s *Service) place(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	order, err := httpserver.DecodeJSON[Order](r)
 	if err != nil {
 		return err
 	}
-	id := rand.Text()[:12]
+	id := orderID(r.Header.Get("Idempotency-Key"))
 	err = s.inventory.Reserve(ctx, id, order.Items)
 	if errors.Is(err, inventory.ErrOutOfStock) {
 		return errors.PassOn(err) // the customer may know this one
@@ -113,9 +124,21 @@ func (s *Service) place(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	// Reserved is reserved: a customer who leaves now does not keep the order from being placed.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
 	if err := s.producer.Publish(ctx, &kafka.Record{Topic: s.topic, Key: []byte(id), Value: value}); err != nil {
 		return err
 	}
 	s.log.InfoContext(ctx, "order accepted", "order_id", id, "items", len(order.Items))
 	return httpserver.WriteJSON(w, http.StatusCreated, Accepted{id, "accepted"})
+}
+
+// orderID returns the same id for the same key, and a new one where there is none.
+func orderID(idempotencyKey string) string {
+	if idempotencyKey == "" {
+		return rand.Text()[:12]
+	}
+	sum := sha256.Sum256([]byte(idempotencyKey))
+	return hex.EncodeToString(sum[:6])
 }
