@@ -37,27 +37,37 @@ var discard = slog.New(slog.DiscardHandler)
 // dead letter, and everything else goes on.
 func Example() {
 	b := broker("orders")
-	defer b.Close()
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-
-	producer, err := kafka.NewProducer(b.Addrs(), kafka.ProducerConfig{Logger: discard})
-	if err != nil {
+	if err := shipOrders(context.Background(), b.Addrs()); err != nil {
 		log.Fatal(err)
+	}
+	b.Close()
+
+	// Output:
+	// shipped o-1
+	// shipped o-3
+	// dead letter: {"id":"o-2","qty":0} invalid_argument
+}
+
+func shipOrders(ctx context.Context, brokers []string) error {
+	producer, err := kafka.NewProducer(brokers, kafka.ProducerConfig{Logger: discard})
+	if err != nil {
+		return err
 	}
 	defer producer.Close(ctx)
 
 	for _, order := range []Order{{"o-1", 2}, {"o-2", 0}, {"o-3", 1}} {
 		record, err := kafka.NewJSON("orders", []byte("customer-7"), order)
 		if err != nil {
-			log.Fatal(err)
+			return err
 		}
 		if err := producer.Publish(ctx, record); err != nil {
-			log.Fatal(err)
+			return err
 		}
 	}
 
-	ship := kafka.JSON(func(_ context.Context, o Order, r *kafka.Record) error {
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	ship := kafka.JSON(func(_ context.Context, o Order, _ *kafka.Record) error {
 		if o.Qty == 0 {
 			return errors.InvalidArgument.New("An order needs a quantity.")
 		}
@@ -67,25 +77,21 @@ func Example() {
 		}
 		return nil
 	})
-	consumer, err := kafka.NewConsumer(b.Addrs(), "shipping", []string{"orders"}, ship, kafka.ConsumerConfig{Logger: discard})
+	consumer, err := kafka.NewConsumer(brokers, "shipping", []string{"orders"}, ship, kafka.ConsumerConfig{Logger: discard})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	if err := consumer.Run(ctx); err != nil {
-		log.Fatal(err)
+	if err := consumer.Run(running); err != nil {
+		return err
 	}
 
-	for dead, err := range kafka.Browse(context.Background(), b.Addrs(), "orders", "shipping", kafka.BrowseConfig{Logger: discard}) {
+	for dead, err := range kafka.Browse(ctx, brokers, "orders", "shipping", kafka.BrowseConfig{Logger: discard}) {
 		if err != nil {
-			log.Fatal(err)
+			return err
 		}
 		fmt.Println("dead letter:", string(dead.Record.Value), dead.Failure.Code)
 	}
-
-	// Output:
-	// shipped o-1
-	// shipped o-3
-	// dead letter: {"id":"o-2","qty":0} invalid_argument
+	return nil
 }
 
 // A record that is delivered again, here because it was published twice with the
@@ -115,17 +121,19 @@ func ExampleDeduplicate() {
 // the same.
 func ExampleProducer_Publish() {
 	b := broker("orders")
-	defer b.Close()
 	producer, err := kafka.NewProducer(b.Addrs(), kafka.ProducerConfig{Logger: discard})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer producer.Close(context.Background())
 
 	err = producer.Publish(context.Background(), &kafka.Record{Topic: "order", Value: []byte("{}")})
 	if failed, ok := errors.AsType[*kafka.PublishError](err); ok {
 		fmt.Println(errors.CodeOf(err), failed.Failed[0].MayBeWritten)
 	}
+	if err := producer.Close(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	b.Close()
 
 	// Output:
 	// failed_precondition false

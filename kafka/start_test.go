@@ -19,7 +19,7 @@ import (
 func nothing(context.Context, *kafka.Record) error { return nil }
 
 // failsToStart runs a consumer and returns Run's error and how long it took.
-func failsToStart(t *testing.T, b *kafkatest.Broker, topics []string, cfg kafka.ConsumerConfig) (error, time.Duration) {
+func failsToStart(t *testing.T, b *kafkatest.Broker, topics []string, cfg kafka.ConsumerConfig) (took time.Duration, err error) {
 	t.Helper()
 	c, err := kafka.NewConsumer(b.Addrs(), "g", topics, nothing, cfg)
 	if err != nil {
@@ -33,7 +33,7 @@ func failsToStart(t *testing.T, b *kafkatest.Broker, topics []string, cfg kafka.
 	if ready := c.Ready(t.Context()); ready == nil {
 		t.Error("ready after a failed start")
 	}
-	return err, time.Since(start)
+	return time.Since(start), err
 }
 
 func wants(t *testing.T, err error, code errors.Code, texts ...string) {
@@ -50,7 +50,7 @@ func wants(t *testing.T, err error, code errors.Code, texts ...string) {
 
 func TestStartNamesTopicsThatAreMissing(t *testing.T) {
 	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
-		err, took := failsToStart(t, b, []string{"orders", "order", "odrers"}, quiet(t, b))
+		took, err := failsToStart(t, b, []string{"orders", "order", "odrers"}, quiet(t, b))
 		wants(t, err, errors.FailedPrecondition, `group "g"`, "do not exist: odrers, order")
 		if took > 2*time.Second {
 			t.Errorf("took %v", took)
@@ -61,7 +61,7 @@ func TestStartNamesTopicsThatAreMissing(t *testing.T) {
 func TestStartNamesBrokersThatDoNotAnswer(t *testing.T) {
 	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
 		b.Down()
-		err, took := failsToStart(t, b, []string{"orders"}, quiet(t, b))
+		took, err := failsToStart(t, b, []string{"orders"}, quiet(t, b))
 		wants(t, err, errors.Unavailable, b.Addrs()[0], "did not answer within 10s", "no listener")
 		if took != 10*time.Second {
 			t.Errorf("took %v, want 10s", took)
@@ -100,7 +100,7 @@ func TestStartWithoutPermission(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
 				b.Fault(kafkatest.Fault{Request: c.request, Err: c.err, Times: -1})
-				err, took := failsToStart(t, b, []string{"orders"}, quiet(t, b))
+				took, err := failsToStart(t, b, []string{"orders"}, quiet(t, b))
 				wants(t, err, errors.PermissionDenied, c.want)
 				if took > 20*time.Second {
 					t.Errorf("took %v", took)
@@ -118,7 +118,7 @@ func TestGroupOfAnotherProtocolIsAClearError(t *testing.T) {
 		}
 		defer other.Close()
 		b.WaitMembers(t, "g", 1)
-		failed, took := failsToStart(t, b, []string{"orders"}, quiet(t, b))
+		took, failed := failsToStart(t, b, []string{"orders"}, quiet(t, b))
 		wants(t, failed, errors.FailedPrecondition, `group "g"`, "another protocol")
 		if took > 30*time.Second {
 			t.Errorf("took %v", took)
@@ -164,7 +164,7 @@ func TestStartSaysThatDeadLetterTopicsAreMissingWhenTheyMayNotBeCreated(t *testi
 	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
 		cfg := quiet(t, b)
 		cfg.KeepTopics = true
-		err, _ := failsToStart(t, b, []string{"orders"}, cfg)
+		_, err := failsToStart(t, b, []string{"orders"}, cfg)
 		wants(t, err, errors.FailedPrecondition, "dlq.orders.g")
 	})
 }

@@ -96,7 +96,7 @@ func TestOneTraceFromThePublisherThroughRetriesToTheHandler(t *testing.T) {
 func attr(attrs []attribute.KeyValue, key string) string {
 	for _, a := range attrs {
 		if string(a.Key) == key {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""
@@ -165,7 +165,7 @@ func dataPoints(data metricdata.Aggregation) string {
 	label := func(set attribute.Set) string {
 		for _, key := range []string{"error.type", "state"} {
 			if v, ok := set.Value(attribute.Key(key)); ok {
-				return " " + v.Emit()
+				return " " + v.String()
 			}
 		}
 		return ""

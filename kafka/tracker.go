@@ -122,9 +122,6 @@ func (t *tracker) ahead() int { return t.done + t.passed }
 // gap counts the complete records that wait for an incomplete one before them.
 func (t *tracker) gap() int { return t.done }
 
-// held counts the incomplete entries.
-func (t *tracker) held() int { return int(t.tail-t.head) - t.done }
-
 func (t *tracker) grow() {
 	ring := make([]tracked, max(minRing, 2*len(t.ring)))
 	mask, old := int64(len(ring)-1), int64(len(t.ring)-1)
