@@ -10,9 +10,10 @@ import (
 // failedLocked decides by the table of package errors what becomes of a record
 // whose attempt failed.
 func (s *scheduler) failedLocked(it *item, f failure, probe bool, now time.Time) verdict {
-	if it.firstFailure.IsZero() {
-		it.firstFailure = now
+	if it.trouble == nil {
+		it.trouble = &trouble{firstFailure: now}
 	}
+	it.lastTried = now
 	if it.since.IsZero() {
 		it.since, it.handledThen = now, s.handled
 	}

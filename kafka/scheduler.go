@@ -102,30 +102,35 @@ type slot struct {
 	blocked     bool
 }
 
-// item is a record in flight.
+// item is a record in flight. What only a record in trouble needs is apart: most
+// records never fail, and each of them pays for every byte.
 type item struct {
-	delivery  delivery // of the first attempt, with the record
-	part      *partition
-	slot      *slot
-	next      *item
-	seq       int64
-	size      int64
-	attempts  int  // that count, since what was given back
-	tries     int  // all, of this stay
-	inHands   bool // a worker handles it
-	burial    bool // its dead letter is being written
-	unburied  bool // its dead letter could not be written so far
-	burials   int  // attempts at writing the dead letter that failed
-	heapIndex int
+	delivery delivery // of the first attempt, with the record
+	part     *partition
+	slot     *slot
+	next     *item
+	seq      int64
+	size     int64
+	attempts int  // that count, since what was given back
+	tries    int  // all, of this stay
+	inHands  bool // a worker handles it
+	burial   bool // its dead letter is being written
+	*trouble      // nil before the first failure
+}
 
+// trouble is the state of a record that failed.
+type trouble struct {
+	failure      failure
 	due          time.Time
 	firstFailure time.Time
 	lastTried    time.Time
 	since        time.Time // of the failures that count; zero after an outage
 	handledThen  uint64    // scheduler.handled at that time
-	held         bool      // by a pause
 	refuted      int       // outages that another record's success ended
-	failure      failure
+	held         bool      // by a pause
+	unburied     bool      // its dead letter could not be written so far
+	burials      int       // attempts at writing the dead letter that failed
+	heapIndex    int
 }
 
 // failure is what a failed attempt said.
@@ -310,7 +315,6 @@ func (s *scheduler) finishLocked(it *item, f failure, now time.Time) verdict {
 	if probe {
 		s.pause.probe = nil
 	}
-	it.lastTried = now
 	switch {
 	case p.fenced:
 		s.forgetLocked(it)
