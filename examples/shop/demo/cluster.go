@@ -5,13 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/backend-platform/sdk/examples/shop/event"
-	"github.com/backend-platform/sdk/kafka"
 	"github.com/backend-platform/sdk/kafka/kafkatest"
 )
 
@@ -49,12 +49,22 @@ func openCluster(ctx context.Context, brokers string) (*cluster, error) {
 	}
 	c.close = func(ctx context.Context) error {
 		defer client.Close()
-		dead := kafka.DeadLetterTopic(c.topics.Placed, c.group)
-		topics, err := admin.DeleteTopics(ctx, c.topics.Placed, c.topics.Shipped, dead, kafka.DeadLetterTopic(c.topics.Shipped, c.watchGroup()))
-		groups, groupErr := admin.DeleteGroups(ctx, c.group, c.watchGroup(), "redrive."+dead)
-		return errors.Join(err, groupErr, topics.Error(), groups.Error())
+		return remove(ctx, admin, suffix)
 	}
 	return c, nil
+}
+
+// remove deletes the topics and groups of this run, which are those with its suffix in their names.
+func remove(ctx context.Context, admin *kadm.Client, suffix string) error {
+	others := func(name string) bool { return !strings.Contains(name, suffix) }
+	topics, err := admin.ListTopics(ctx)
+	if err != nil {
+		return fmt.Errorf("list topics: %w", err)
+	}
+	deleted, err := admin.DeleteTopics(ctx, slices.DeleteFunc(topics.Names(), others)...)
+	groups, listErr := admin.ListGroups(ctx)
+	left, groupErr := admin.DeleteGroups(ctx, slices.DeleteFunc(groups.Groups(), others)...)
+	return errors.Join(err, deleted.Error(), listErr, groupErr, left.Error())
 }
 
 func embeddedCluster() (*cluster, error) {
