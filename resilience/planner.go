@@ -95,7 +95,11 @@ func (v Verdict) Exhausted(attempt int) bool {
 //		if verdict != resilience.Again {
 //			return planner.Result(attempt, verdict)
 //		}
-//		// wait, or return when ctx is done
+//		select {
+//		case <-time.After(wait):
+//		case <-ctx.Done():
+//			return planner.Interrupted(ctx, attempt)
+//		}
 //	}
 type Planner struct {
 	name      string
@@ -175,6 +179,16 @@ func (p *Planner) Result(a Attempt, v Verdict) error {
 		return errors.MarkExhausted(err)
 	}
 	return err
+}
+
+// Interrupted returns the error of a call whose ctx was done before the wait after a was over, and
+// counts the call's end in the metrics. Its code is that of ctx's error; the error of a is found in it
+// by errors.Is and errors.As. After more attempts than one it is an [*AttemptsError], as in Result.
+func (p *Planner) Interrupted(ctx context.Context, a Attempt) error {
+	verdict := gone(ctx)
+	p.telemetry.ended(ctx, verdict)
+	a.Err = &interruptedError{gone: ctx.Err(), last: a.Err}
+	return p.Result(a, verdict)
 }
 
 func (p *Planner) decide(ctx context.Context, a Attempt) (time.Duration, Verdict) {

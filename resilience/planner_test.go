@@ -245,6 +245,27 @@ func TestPlannerCountsEachCallOnce(t *testing.T) {
 	})
 }
 
+// A loop of somebody's own reports an interrupted wait in the same words as Retry.
+func TestPlannerInterruptedIsWhatARetryReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := resilience.RetryConfig{Logger: quiet}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Millisecond, cancel)
+		want := must(resilience.NewRetry("inventory", cfg))(t).Do(ctx, returns(errors.Unavailable))
+		planner := must(resilience.NewPlanner("inventory", cfg))(t)
+		for number := 1; number <= 2; number++ {
+			got := planner.Interrupted(ctx, resilience.Attempt{Number: number, Err: errors.Unavailable})
+			if errors.CodeOf(got) != errors.Canceled || !errors.Is(got, errors.Unavailable) || errors.Exhausted(got) || errors.Retryable(got) {
+				t.Errorf("attempt %d: %v", number, got)
+			}
+			attempts, ok := errors.AsType[*resilience.AttemptsError](got)
+			if ok != (number > 1) || ok && attempts.Attempts != number || !ok && got.Error() != want.Error() {
+				t.Errorf("attempt %d: %v, want %v", number, got, want)
+			}
+		}
+	})
+}
+
 func TestVerdictTextsAreDistinct(t *testing.T) {
 	seen := map[string]bool{}
 	for v := resilience.Again; v <= resilience.StopBudget; v++ {

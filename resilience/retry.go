@@ -104,12 +104,11 @@ func (r *Retry) Do(ctx context.Context, op func(context.Context) error) error {
 	for n := 1; ; n++ {
 		a := Attempt{Number: n, Err: op(ctx)}
 		wait, verdict := r.planner.Next(ctx, a)
-		if verdict == Again && !sleep(ctx, wait) {
-			a.Err, verdict = &interruptedError{gone: ctx.Err(), last: a.Err}, gone(ctx)
-			r.planner.telemetry.ended(ctx, verdict)
-		}
 		if verdict != Again {
 			return r.planner.Result(a, verdict)
+		}
+		if !sleep(ctx, wait) {
+			return r.planner.Interrupted(ctx, a)
 		}
 	}
 }
