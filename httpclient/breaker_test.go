@@ -99,6 +99,27 @@ func TestOpenBreakerRefusesAtOnceAndSaysWhenToComeBack(t *testing.T) {
 	})
 }
 
+// What was not sent may be sent again, be it a POST: the service that called says so to its own caller.
+func TestPostThatAnOpenBreakerRefusedMayBeRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		script := httpclienttest.NewTransport(httpclienttest.Status(500))
+		client := newClient(t, script, httpclient.Config{Breaker: resilience.BreakerConfig{MinCalls: 1}})
+		for range 2 {
+			resp, err := send(t, client, "POST", target, "x")
+			if err == nil {
+				readAndClose(t, resp)
+				continue
+			}
+			if !errors.Is(err, resilience.ErrCircuitOpen) || !errors.Retryable(err) {
+				t.Errorf("%v: retryable %v, want true", err, errors.Retryable(err))
+			}
+		}
+		if len(script.Requests()) != 1 {
+			t.Errorf("%d requests, want 1", len(script.Requests()))
+		}
+	})
+}
+
 // A wrapper that returned (nil, err) for a 503 leaked the response: fifty connections in fifty calls.
 func TestFailedResponsesAreHandedOutAndClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -28,7 +28,8 @@ type call struct {
 	timeout        time.Duration // that total comes from
 	attemptTimeout time.Duration
 	bodyIdle       time.Duration
-	repeatable     bool // the request may be sent again
+	safe           bool // to send the request again does no harm
+	repeatable     bool // it is safe, and not forbidden for this call
 
 	request http.Request // what the loop sends: a copy of the caller's
 	header  http.Header  // what the attempts send: the call's own
@@ -42,6 +43,7 @@ type call struct {
 	oursToBlame bool                    // the latest attempt failed on this side
 	cancel      context.CancelCauseFunc // of the latest attempt
 	fault       error                   // of the latest attempt; nil: it has a response, or was none
+	failed      error                   // what the latest attempt that is followed by another ended with
 	result      error                   // of a call without response
 	retryAt     time.Time               // when the next attempt is due
 
@@ -82,6 +84,7 @@ func (c *call) setTimeouts() {
 // by another goroutine.
 func (c *call) setRequest() error {
 	c.request = *c.original
+	c.request.RequestURI = "" // a reverse proxy passes on a server's request, which the loop's client would refuse
 	header := c.original.Header.Clone()
 	if header == nil {
 		header = make(http.Header, 4)
@@ -96,7 +99,8 @@ func (c *call) setRequest() error {
 		c.addedKey = key
 		header.Set(httpconv.IdempotencyKey, key)
 	}
-	c.repeatable = !c.overrides.NoRetry && repeatable(c.original, header)
+	c.safe = repeatable(c.original, header)
+	c.repeatable = c.safe && !c.overrides.NoRetry
 	c.header = header
 	c.request.Header = c.transport.noHeader // the loop's client would copy what only the attempts need
 	return nil
@@ -112,9 +116,10 @@ func (c *call) do() (*http.Response, error) {
 		return nil, &callError{c.result}
 	}
 	// The loop ended on its own: the caller went away during a wait, or a body could not be had again.
-	if gone := c.original.Context().Err(); gone == nil {
-		err = errors.MarkRetryable(fmt.Errorf("rewind the request's body: %w", err), false)
+	if c.original.Context().Err() != nil {
+		return nil, &callError{c.transport.planner.Interrupted(&c.wait, resilience.Attempt{Number: c.attempt, Err: c.failed})}
 	}
+	err = errors.MarkRetryable(fmt.Errorf("rewind the request's body: %w", err), false)
 	return nil, &callError{c.transport.planner.Result(resilience.Attempt{Number: c.attempt, Err: err}, resilience.StopFinal)}
 }
 

@@ -60,8 +60,11 @@ type callError struct{ err error }
 func (e *callError) Error() string { return e.err.Error() }
 func (e *callError) Unwrap() error { return e.err }
 
-// Timeout reports whether any error inside is a timeout.
+// Timeout reports whether any error inside is a timeout, unless the caller went away after that.
 func (e *callError) Timeout() bool {
+	if errors.CodeOf(e.err) == errors.Canceled {
+		return false
+	}
 	timeout, ok := errors.AsType[net.Error](e.err)
 	return ok && timeout.Timeout() || errors.Is(e.err, context.DeadlineExceeded)
 }

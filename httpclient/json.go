@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
@@ -206,7 +207,7 @@ func isJSON(contentType string) bool {
 
 func readAll(resp *http.Response, limit int64) ([]byte, error) {
 	tooLarge := errors.Internal.Wrap(fmt.Errorf("%w: more than %d bytes", ErrBodyTooLarge, limit), "")
-	if limit < 0 {
+	if limit < 0 || limit == math.MaxInt64 { // of which the byte beyond cannot be asked for
 		return readBody(resp.Body)
 	}
 	if resp.ContentLength > limit {

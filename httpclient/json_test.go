@@ -2,6 +2,7 @@ package httpclient_test
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -153,6 +154,14 @@ func TestBodyThatIsAnnouncedAsTooLargeIsNotRead(t *testing.T) {
 		}
 		script.Check(t)
 	})
+}
+
+func TestLargestLimitIsNone(t *testing.T) {
+	script := httpclienttest.NewTransport(httpclienttest.JSON(200, `{"sku":"17","stock":3}`))
+	got, err := httpclient.Get[item](t.Context(), newClient(t, script, httpclient.Config{MaxResponseBytes: math.MaxInt64}), target)
+	if err != nil || got != (item{"17", 3}) {
+		t.Errorf("%+v, %v", got, err)
+	}
 }
 
 func TestDoWorksWithAnyClientAndIgnoresBodiesForNoType(t *testing.T) {

@@ -83,16 +83,20 @@ func (l *loop) checkRetry(_ context.Context, resp *http.Response, err error) (bo
 		attempt.RetryAfter, _ = httpconv.ParseRetryAfter(resp.Header.Get(httpconv.RetryAfter), time.Now())
 		attempt.Exhausted = resp.Header.Get(httpconv.RetryExhausted) != ""
 	}
-	if attempt.Err != nil && !c.repeatable {
-		attempt.Err = errors.MarkRetryable(attempt.Err, false)
+	judged := attempt.Err
+	if judged != nil && !c.repeatable {
+		attempt.Err = errors.MarkRetryable(judged, false)
 	}
 	wait, verdict := c.transport.planner.Next(&c.wait, attempt)
 	switch {
 	case verdict == resilience.Again:
-		c.retryAt = time.Now().Add(wait)
+		c.failed, c.retryAt = judged, time.Now().Add(wait)
 		c.discard(resp)
 		return true, nil
 	case err != nil:
+		if c.safe || errors.Is(judged, resilience.ErrCircuitOpen) {
+			attempt.Err = judged // NoRetry, or not sent at all: whoever calls may try again
+		}
 		c.result = c.transport.planner.Result(attempt, verdict)
 	case verdict.Exhausted(c.attempt):
 		// Whoever passes this response on, or decodes it, learns that this layer has tried.

@@ -17,7 +17,8 @@ type Call struct {
 	// BodyIdleTimeout is how long a Read of the response's body may wait. Negative: for ever, as a
 	// stream of server-sent events needs that may be silent for hours.
 	BodyIdleTimeout time.Duration
-	// NoRetry makes one attempt only.
+	// NoRetry makes one attempt only. It says nothing of the error: errors.Retryable tells as ever whether
+	// the caller may try again.
 	NoRetry bool
 	// IdempotencyKey is sent in the header Idempotency-Key unless the request has one. With a key,
 	// POST and PATCH are retried, so the server has to know such keys.

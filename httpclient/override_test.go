@@ -2,10 +2,12 @@ package httpclient_test
 
 import (
 	"net/http"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/httpclient"
 	"github.com/backend-platform/sdk/httpclient/httpclienttest"
 )
@@ -55,5 +57,18 @@ func TestNoRetryMakesOneAttempt(t *testing.T) {
 	readAndClose(t, resp)
 	if got := len(script.Requests()); got != 1 {
 		t.Errorf("%d attempts, want 1", got)
+	}
+}
+
+// A service that has a retry of its own around a call without one asks the error.
+func TestNoRetrySaysNothingOfTheError(t *testing.T) {
+	for method, want := range map[string]bool{"GET": true, "POST": false} {
+		script := httpclienttest.NewTransport(httpclienttest.Fail(syscall.ECONNREFUSED))
+		ctx := httpclient.With(t.Context(), httpclient.Call{NoRetry: true})
+		req, _ := http.NewRequestWithContext(ctx, method, target, nil)
+		_, err := newClient(t, script, httpclient.Config{}).Do(req)
+		if got := errors.Retryable(err); got != want || len(script.Requests()) != 1 {
+			t.Errorf("%s: retryable %v after %d attempts, want %v after 1", method, got, len(script.Requests()), want)
+		}
 	}
 }

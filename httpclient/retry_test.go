@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,6 +20,9 @@ import (
 	"github.com/backend-platform/sdk/httpclient/httpclienttest"
 	"github.com/backend-platform/sdk/resilience"
 	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
 const target = "http://inventory:8080/items/17"
@@ -311,7 +316,59 @@ func TestCallerThatGoesAwayEndsTheWait(t *testing.T) {
 		if took := time.Since(start); took != time.Second {
 			t.Errorf("took %v, want 1 s", took)
 		}
+		if !errors.Is(err, errors.Unavailable) || !strings.Contains(err.Error(), "unavailable") {
+			t.Errorf("what the last attempt ended with is not found in %v", err)
+		}
 		script.Check(t)
+	})
+}
+
+func TestCallerThatGoesAwayAfterATimeoutIsNoTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		script := httpclienttest.NewTransport(httpclienttest.Step{Hang: true})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(1500*time.Millisecond, cancel)
+		req, _ := http.NewRequestWithContext(ctx, "GET", target, nil)
+		_, err := newClient(t, script, httpclient.Config{AttemptTimeout: time.Second, Retry: resilience.RetryConfig{
+			Backoff: resilience.Backoff{Base: time.Second, Jitter: -1},
+		}}).Do(req)
+		outer, ok := errors.AsType[*url.Error](err)
+		if !ok || outer.Timeout() || errors.CodeOf(err) != errors.Canceled {
+			t.Errorf("%v: code %v, want canceled and no timeout", err, errors.CodeOf(err))
+		}
+		if _, ok := errors.AsType[*httpclient.TimeoutError](err); !ok {
+			t.Errorf("the timeout of the attempt is not found in %v", err)
+		}
+	})
+}
+
+func TestCallerThatGoesAwayDuringAWaitIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reader := sdkmetric.NewManualReader()
+		script := httpclienttest.NewTransport(httpclienttest.Step{Status: 503, Header: http.Header{"Retry-After": {"5"}}})
+		client := newClient(t, script, httpclient.Config{MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		if _, err := httpclient.Get[item](ctx, client, target); err == nil {
+			t.Fatal("no error")
+		}
+		var all metricdata.ResourceMetrics
+		if err := reader.Collect(t.Context(), &all); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, scope := range all.ScopeMetrics {
+			for _, m := range scope.Metrics {
+				if m.Name == "resilience.calls" {
+					for _, point := range m.Data.(metricdata.Sum[int64]).DataPoints {
+						got = append(got, fmt.Sprint(point.Attributes.Encoded(attribute.DefaultEncoder()), " ", point.Value))
+					}
+				}
+			}
+		}
+		if diff := cmp.Diff([]string{"resilience.name=inventory,resilience.verdict=canceled 1"}, got); diff != "" {
+			t.Error(diff)
+		}
 	})
 }
 

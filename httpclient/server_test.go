@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -213,5 +214,25 @@ func TestTruncatedBodyIsAnErrorOfTheRead(t *testing.T) {
 	_, err := httpclient.Get[map[string]int](t.Context(), ownClient(t, httpclient.Config{}), server.URL)
 	if errors.CodeOf(err) != errors.Unavailable || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("%v: code %v, want unavailable from an unexpected EOF", err, errors.CodeOf(err))
+	}
+}
+
+func TestReverseProxyCanUseTheTransport(t *testing.T) {
+	backend, _ := countingServer(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+	to, err := url.Parse(backend.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, _ := countingServer(t, (&httputil.ReverseProxy{
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(to) },
+		Transport: ownClient(t, httpclient.Config{}).Transport,
+		ErrorLog:  log.New(io.Discard, "", 0),
+	}).ServeHTTP)
+	resp, err := send(t, ownClient(t, httpclient.Config{}), "POST", proxy.URL, "hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body := readAndClose(t, resp); resp.StatusCode != 200 || body != "hello" {
+		t.Errorf("status %d, body %q", resp.StatusCode, body)
 	}
 }

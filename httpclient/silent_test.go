@@ -1,11 +1,14 @@
 package httpclient_test
 
 import (
+	"context"
 	"testing"
 
 	"go.opentelemetry.io/otel"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/embedded"
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/backend-platform/sdk/httpclient"
@@ -28,6 +31,39 @@ func TestSpansBeginWhenAnSDKIsInstalled(t *testing.T) {
 	if got := len(spans.Ended()); got != 1 {
 		t.Errorf("%d spans, want 1", got)
 	}
+}
+
+// What otel.GetTracerProvider returned before an SDK was installed stays the same provider afterwards.
+func TestConfiguredProviderIsNeverTakenForNoSDK(t *testing.T) {
+	spans := tracetest.NewSpanRecorder()
+	provider := &later{}
+	client := newClient(t, stub{}, httpclient.Config{TracerProvider: provider})
+	get(t, client)
+	provider.sdk = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
+	get(t, client)
+	if got := len(spans.Ended()); got != 1 {
+		t.Errorf("%d spans, want 1", got)
+	}
+}
+
+// later makes no spans until it has an SDK, as OpenTelemetry's global provider.
+type later struct {
+	embedded.TracerProvider
+	sdk trace.TracerProvider
+}
+
+func (l *later) Tracer(string, ...trace.TracerOption) trace.Tracer { return laterTracer{later: l} }
+
+type laterTracer struct {
+	embedded.Tracer
+	later *later
+}
+
+func (t laterTracer) Start(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
+	if t.later.sdk == nil {
+		return noop.NewTracerProvider().Tracer("").Start(ctx, name, options...)
+	}
+	return t.later.sdk.Tracer("").Start(ctx, name, options...)
 }
 
 func TestDroppedSpansAreNotTakenForNoSDK(t *testing.T) {

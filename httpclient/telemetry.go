@@ -66,14 +66,15 @@ func (t *telemetry) currentProvider() trace.TracerProvider {
 //
 // Without an SDK, a span and its attributes cost seven allocations for nothing. A provider that gives
 // back the parent's span context makes no spans, whereas an SDK gives every span an id, also one that
-// it drops. The global provider becomes another one when an SDK is installed.
+// it drops. The global provider becomes another one when an SDK is installed. A provider that was
+// configured stays the same: if it is the global one of before, it makes spans from then on.
 func (t *telemetry) start(ctx context.Context, c *call) (context.Context, trace.Span) {
 	provider := t.currentProvider()
 	if silent := t.silent.Load(); silent != nil && *silent == provider {
 		return ctx, nil
 	}
 	child, span := t.tracer.Start(ctx, c.spanName(), t.kind, trace.WithAttributes(c.startAttrs()...))
-	if !span.IsRecording() && span.SpanContext().Equal(trace.SpanContextFromContext(ctx)) && reflect.TypeOf(provider).Comparable() {
+	if t.provider == nil && !span.IsRecording() && span.SpanContext().Equal(trace.SpanContextFromContext(ctx)) && reflect.TypeOf(provider).Comparable() {
 		t.silent.Store(new(provider))
 	}
 	return child, span
