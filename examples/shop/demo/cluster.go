@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -85,7 +86,11 @@ func embeddedCluster() (*cluster, error) {
 	return c, nil
 }
 
+// create gives up after ten seconds: a broker that accepts connections and never answers is as good
+// as none.
 func create(ctx context.Context, admin *kadm.Client, topics ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
 	created, err := admin.CreateTopics(ctx, partitions, -1, nil, topics...)
 	return errors.Join(err, created.Error())
 }
