@@ -25,6 +25,7 @@ func (c *Consumer) join() (*kgo.Client, error) {
 		kgo.ConsumerGroup(c.group),
 		kgo.ConsumeTopics(c.topics...),
 		kgo.ConsumeResetOffset(offset),
+		kgo.FetchMaxWait(fetchMaxWait),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(sessionTimeout),
@@ -44,6 +45,11 @@ func (c *Consumer) join() (*kgo.Client, error) {
 	}
 	return client, nil
 }
+
+// fetchMaxWait is how long a broker may hold a fetch that finds nothing: Java's
+// fetch.max.wait.ms. A partition whose fetching is resumed waits for the fetch
+// that is under way, with kgo's default of 5 s noticeably so.
+const fetchMaxWait = 500 * time.Millisecond
 
 // poll fetches records and hands them to the scheduler until ctx ends or the
 // group refuses the consumer for good. It waits for room, never for a handler.
