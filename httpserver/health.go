@@ -228,6 +228,9 @@ func (c *check) run(ctx context.Context, done chan struct{}) {
 	began := time.Now()
 	err := c.call(ctx)
 	r := result{c.name, err, time.Now(), time.Since(began)}
+	if err == nil && r.took > c.cfg.Timeout {
+		r.err, r.at = errors.DeadlineExceeded, time.Time{} // it came too late, and the next asker gets a run of its own
+	}
 	c.mu.Lock()
 	c.last, c.running = r, nil
 	c.mu.Unlock()

@@ -116,6 +116,25 @@ func TestHungCheckFailsInTimeAndRunsOnce(t *testing.T) {
 	})
 }
 
+func TestCheckThatIsAlwaysTooSlowNeverPasses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, l := newHealth(t, httpserver.HealthConfig{})
+		h.SetReady(true)
+		h.Check("slow", func(context.Context) error { // it does not look at its context
+			time.Sleep(1500 * time.Millisecond)
+			return nil
+		})
+		for range 20 {
+			if code, _ := ask(h.Readyz()); code != 503 {
+				t.Errorf("status = %d", code)
+			}
+			time.Sleep(600 * time.Millisecond)
+		}
+		time.Sleep(2 * time.Second)
+		l.line(t, "readiness check fails") // and no word of recovery in between
+	})
+}
+
 func TestManyProbesShareOneRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _ := newHealth(t, httpserver.HealthConfig{})
