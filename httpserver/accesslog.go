@@ -49,7 +49,7 @@ func (x *exchange) logAccess(took time.Duration) {
 	r := x.request
 	client, _ := httpconv.SplitHostPort(r.RemoteAddr)
 	attrs := append(x.line[:0],
-		slog.String(keyMethod, r.Method),
+		slog.String(keyMethod, x.method),
 		slog.String(keyPath, r.URL.Path),
 		slog.Int(keyStatus, status),
 		slog.Duration(keyDuration, took),

@@ -59,6 +59,7 @@ type exchange struct {
 	outer   *exchange       // of the layers around these; nil: none
 	caller  context.Context // as the outermost layers got it: done only if the caller went away or we stop
 	request *http.Request   // what next gets; a mux notes its pattern here
+	method  string          // as it was sent: handlers that let a header override it write to request
 	start   time.Time
 	writer  response
 	traced  *traced      // nil: no tracer here
@@ -105,6 +106,7 @@ func (l *layers) enter(w http.ResponseWriter, r *http.Request) (*exchange, http.
 	}
 	x.below = ctx
 	x.request = r.WithContext(x)
+	x.method = r.Method
 	x.writer.ResponseWriter = w
 	x.writer.closing = l.closing
 	if l.routes {
@@ -279,7 +281,7 @@ func (x *exchange) Value(key any) any {
 // AppendAttrs implements logctx.Source.
 func (x *exchange) AppendAttrs(dst []slog.Attr) []slog.Attr {
 	dst = logctx.Append(x.below, dst)
-	dst = append(dst, slog.String(keyMethod, x.request.Method))
+	dst = append(dst, slog.String(keyMethod, x.method))
 	if route := x.route(); route != "" {
 		dst = append(dst, slog.String(keyRoute, route))
 	}

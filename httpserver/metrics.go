@@ -62,12 +62,18 @@ func (k runningKey) option() metric.AddOption {
 		httpconv.RequestMethod.String(k.method), httpconv.URLScheme.String(k.scheme)))
 }
 
-func (m *metrics) begin(ctx context.Context, r *http.Request) { m.add(ctx, r, 1) }
-
-func (m *metrics) add(ctx context.Context, r *http.Request, n int64) {
-	if m.active.Enabled(ctx) {
-		m.active.Add(ctx, n, m.running.get(runningKey{httpconv.Method(r.Method), schemeOf(r)})...)
+// begin counts a request in and reports whether it did, for record to count out just what it counted
+// in: an SDK may be installed between the two.
+func (m *metrics) begin(ctx context.Context, r *http.Request) bool {
+	if !m.active.Enabled(ctx) {
+		return false
 	}
+	m.active.Add(ctx, 1, m.running.get(runningOf(r.Method, r))...)
+	return true
+}
+
+func runningOf(method string, r *http.Request) runningKey {
+	return runningKey{httpconv.Method(method), schemeOf(r)}
 }
 
 // finishedKey has few values: routes are the mux's patterns, methods and codes are closed sets.
@@ -95,12 +101,14 @@ func (k finishedKey) option() metric.RecordOption {
 // record takes the exchange as context, so that the sample can point to the span.
 func (m *metrics) record(x *exchange, took time.Duration, route string, status int, fault string) {
 	r := x.request
-	m.add(x.below, r, -1)
+	if x.traced.counted {
+		m.active.Add(x.below, -1, m.running.get(runningOf(x.method, r))...)
+	}
 	if !m.duration.Enabled(x.below) && !m.requestSize.Enabled(x.below) && !m.responseSize.Enabled(x.below) {
 		return
 	}
 	options := m.finished.get(finishedKey{
-		method: httpconv.Method(r.Method), route: route, scheme: schemeOf(r), fault: fault,
+		method: httpconv.Method(x.method), route: route, scheme: schemeOf(r), fault: fault,
 		major: r.ProtoMajor, minor: r.ProtoMinor, status: status,
 	})
 	m.duration.Record(x.below, took.Seconds(), options...)

@@ -83,6 +83,7 @@ var serverKind = trace.WithSpanKind(trace.SpanKindServer)
 // traced is the tracer's part of an exchange.
 type traced struct {
 	span    trace.Span
+	counted bool // among the active requests
 	options [4]trace.SpanStartOption
 	attrs   [14]attribute.KeyValue
 }
@@ -104,7 +105,7 @@ func (t *tracer) start(ctx context.Context, x *exchange, r *http.Request) contex
 	} else {
 		ctx = remote
 	}
-	t.metrics.begin(ctx, r)
+	x.traced.counted = t.metrics.begin(ctx, r)
 	ctx, x.traced.span = t.tracer.Start(ctx, methodName(r.Method), options...)
 	return ctx
 }
@@ -159,7 +160,7 @@ func (t *tracer) end(x *exchange, took time.Duration) {
 	}
 	if route != "" {
 		attrs = append(attrs, httpconv.Route.String(route))
-		span.SetName(routedName(x.request.Method, x.pattern(), route))
+		span.SetName(routedName(x.method, x.pattern(), route))
 	}
 	if fault != "" {
 		attrs = append(attrs, httpconv.ErrorType.String(fault))

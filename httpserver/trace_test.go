@@ -176,6 +176,24 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// Middleware that lets a header override the method writes to the request.
+func TestOverriddenMethodIsCountedAsItWasSent(t *testing.T) {
+	o := observe(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { r.Method = http.MethodPut }), httpserver.Config{})
+	o.call(httptest.NewRequest(http.MethodPost, "/", nil))
+	for _, point := range o.metric(t, "http.server.active_requests").Data.(metricdata.Sum[int64]).DataPoints {
+		if point.Value != 0 {
+			t.Errorf("active = %d after all requests, of %v", point.Value, point.Attributes.ToSlice())
+		}
+	}
+	duration := o.metric(t, "http.server.request.duration").Data.(metricdata.Histogram[float64])
+	if got := attrsOf(duration.DataPoints[0].Attributes.ToSlice())["http.request.method"]; got != "POST" {
+		t.Errorf("method of the duration = %v, want POST", got)
+	}
+	if got := o.logs.line(t, "request served")["http.request.method"]; got != "POST" {
+		t.Errorf("method in the log = %v, want POST", got)
+	}
+}
+
 func TestPublicServerTrustsNoCaller(t *testing.T) {
 	seen := make(chan baggage.Baggage, 1)
 	o := observe(t, httpserver.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
