@@ -11,6 +11,10 @@ import (
 // Content-Length that it is larger is answered with 413 ([ErrBodyTooLarge]) before the handler is
 // called; any other ends in an http.MaxBytesError when the handler reads that far, which a
 // [HandlerFunc] that returns it answers in the same way. Zero is 1 MiB; a negative limit is none.
+//
+// Of limits inside each other the smallest counts, so inside a server a route can have less than
+// [Config.MaxBodyBytes], not more: where one route takes uploads, set that to the largest, and LimitBody
+// for the others.
 func LimitBody(next http.Handler, limit int64) http.Handler {
 	return &layers{next: next, maxBody: orDefault(limit, defaultMaxBody)}
 }

@@ -192,7 +192,9 @@ func (s *Server) Draining() <-chan struct{} { return s.draining }
 //
 //  1. Readiness turns off, Draining is closed, and every response says "Connection: close" (HTTP/2:
 //     GOAWAY), while requests are still accepted, for DrainDelay. Clients leave at a moment of their own;
-//     measured, any order without this breaks requests on connections that are kept alive.
+//     measured, any order without this breaks requests on connections that are kept alive. An HTTP/2
+//     request that crosses a GOAWAY on its way is not begun, and clients repeat it, as net/http does
+//     if it can have the body again.
 //  2. Nothing is accepted any more; requests in hand have DrainTimeout to finish.
 //  3. What is left has its context ended (cause [ErrShuttingDown]), and a second later its connection.
 //
