@@ -98,11 +98,7 @@ func (c *Consumer) committed(parts []*partition, offsets map[string]map[int32]kg
 		if !sent || refused[p.topicPartition] != nil {
 			continue
 		}
-		p.tracker.commit(at.Offset)
-		if p.gated && p.tracker.ahead() < s.limits.ahead-s.limits.records {
-			p.gated = false
-			s.gated--
-		}
+		s.committedLocked(p, at.Offset)
 	}
 	if s.roomLocked() > 0 {
 		token(s.room)

@@ -103,20 +103,24 @@ func (s *scheduler) oldestWaitingLocked() *item {
 	return oldest
 }
 
-// resumeLocked hands out records again, because of a record that showed that it
-// works. It returns the pause that is over.
-func (s *scheduler) resumeLocked(by *item, now time.Time) *pause {
+// resumeLocked hands out records again, because of a probe that succeeded, or
+// whose failure speaks about the record. The latter shows nothing about the
+// others: a record that cannot be decoded is rejected in an outage as well. It
+// returns the pause that is over.
+func (s *scheduler) resumeLocked(by *item, succeeded bool, now time.Time) *pause {
 	over := *s.pause
 	over.until = now
 	s.pause = nil
 	s.health.reset()
-	s.flood.reset()
+	if over.reason == PausedByFlood {
+		s.flood.reset()
+	}
 	for _, it := range s.waiting {
 		if !it.held {
 			continue
 		}
 		it.held = false
-		if it != by && it.failure.redelivery == errors.RedeliverOutage {
+		if succeeded && it != by && it.failure.redelivery == errors.RedeliverOutage {
 			it.refuted++
 		}
 		it.since = time.Time{}

@@ -44,7 +44,7 @@ func (s *scheduler) answeredLocked(it *item, probe bool, now time.Time) *pause {
 	if !probe {
 		return nil
 	}
-	return s.resumeLocked(it, now)
+	return s.resumeLocked(it, false, now)
 }
 
 // suspectLocked handles a failure that may be an outage's.

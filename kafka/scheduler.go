@@ -327,7 +327,7 @@ func (s *scheduler) finishLocked(it *item, f failure, now time.Time) verdict {
 		s.handled++
 		s.flood.record(false)
 		if probe {
-			v.resumed = s.resumeLocked(it, now)
+			v.resumed = s.resumeLocked(it, true, now)
 		}
 		v.fetch = s.completeLocked(it)
 		return v
@@ -375,6 +375,18 @@ func (s *scheduler) aheadLocked(p *partition, ahead, room int) {
 	if ahead >= room && !p.gated {
 		p.gated = true
 		s.gated++
+	}
+}
+
+// committedLocked notes what the broker has. A partition of which everything is
+// committed that can be waits for a record and not for a commit: it is stuck,
+// and the others are not to wait with it.
+func (s *scheduler) committedLocked(p *partition, offset int64) {
+	p.tracker.commit(offset)
+	_, _, more := p.tracker.uncommitted()
+	if p.gated && (!more || p.tracker.ahead() < s.limits.ahead-s.limits.records) {
+		p.gated = false
+		s.gated--
 	}
 }
 
@@ -431,12 +443,14 @@ func (s *scheduler) countBlocked(p *partition, records int, bytes int64) {
 // ones that it must leave the rest of the room to the others, and reports
 // whether that changed. A partition may take as much as is left over: with one
 // such partition half of the room stays free, with two a quarter, and never
-// none (dynamic thresholds, Choudhury and Hahne 1998).
+// none (dynamic thresholds, Choudhury and Hahne 1998). A partition without such
+// records is never crowded: nothing of it would happen that could end it.
 func (s *scheduler) crowdLocked(p *partition) (changed bool) {
 	crowded := p.blocked >= s.limits.records-s.blocked || p.blockedBytes >= s.limits.bytes-s.blockedBytes
 	if p.crowded && !crowded {
 		crowded = 2*p.blocked >= s.limits.records-s.blocked || 2*p.blockedBytes >= s.limits.bytes-s.blockedBytes
 	}
+	crowded = crowded && p.blocked > 0
 	if crowded == p.crowded {
 		return false
 	}

@@ -296,11 +296,7 @@ func (m *model) commit(p *modelPartition) {
 		m.fatalf("%v is set back from %d to %d", p.tp, p.committed, offset)
 	}
 	p.committed = offset
-	p.current.tracker.commit(offset)
-	if p.current.gated && p.current.tracker.ahead() < m.s.limits.ahead-m.s.limits.records {
-		p.current.gated = false
-		m.s.gated--
-	}
+	m.s.committedLocked(p.current, offset)
 }
 
 func (m *model) check() {

@@ -1,0 +1,167 @@
+package kafka
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+)
+
+// bench is a scheduler in a test's hands: partitions 0 and 1 of a topic.
+type bench struct {
+	*scheduler
+	t     *testing.T
+	now   time.Time
+	parts []*partition
+}
+
+func newBench(t *testing.T, l limits) *bench {
+	t.Helper()
+	l.attempts, l.retryFor, l.backoff = 8, 2*time.Hour, func(int) time.Duration { return time.Second }
+	l.probeFirst, l.probeMax = time.Second, 30*time.Second
+	b := &bench{scheduler: newScheduler(l, 0.5, 0.5), t: t, now: time.Unix(1_000_000, 0)}
+	for i := range int32(2) {
+		tp := topicPartition{"t", i}
+		b.assign(tp, nil)
+		b.parts = append(b.parts, b.scheduler.parts[tp])
+	}
+	return b
+}
+
+// offer brings a record of a key of its own.
+func (b *bench) offer(p int, offset int64, size int64) {
+	b.t.Helper()
+	it := &item{size: size}
+	it.delivery.Record = Record{Topic: "t", Partition: int32(p), Offset: offset, Key: fmt.Appendf(nil, "%d/%d", p, offset)}
+	if !b.offerLocked(b.parts[p], it) {
+		b.t.Fatalf("offset %d of partition %d was refused", offset, p)
+	}
+}
+
+// handle hands out a record and takes it back.
+func (b *bench) handle(f failure) (*item, verdict) {
+	b.t.Helper()
+	it := b.pickLocked(b.now)
+	if it == nil {
+		b.t.Fatal("no record is handed out")
+	}
+	return it, b.finishLocked(it, f, b.now)
+}
+
+var (
+	aborted     = failure{err: errors.Aborted, code: errors.Aborted, redelivery: errors.RedeliverLimited}
+	unavailable = failure{err: errors.Unavailable, code: errors.Unavailable, redelivery: errors.RedeliverOutage}
+	rejected    = failure{err: errors.InvalidArgument, code: errors.InvalidArgument, redelivery: errors.RedeliverNever}
+)
+
+// A partition that waits for its first record, after a commit, must not keep the
+// others waiting with it.
+func TestStuckPartitionDoesNotHoldUpTheOthersAfterItsCommit(t *testing.T) {
+	b := newBench(t, limits{records: 100, bytes: 1 << 20, ahead: 400})
+	p := b.parts[0]
+	b.offer(0, 0, 1)
+	b.offer(0, 1, 1)
+	first := b.pickLocked(b.now)
+	b.handle(aborted) // Offset 1 waits.
+	for offset := int64(2); !p.stuck; offset++ {
+		b.offer(0, offset, 1)
+		b.handle(failure{})
+	}
+	b.finishLocked(first, failure{}, b.now)
+	mark, _, ok := p.tracker.uncommitted()
+	if !ok || mark != 1 {
+		t.Fatalf("mark %d, to be committed: %v", mark, ok)
+	}
+	b.committedLocked(p, mark)
+	if !p.stuck || b.roomLocked() == 0 {
+		t.Errorf("stuck: %v, room for others: %d", p.stuck, b.roomLocked())
+	}
+}
+
+// Large records of one partition that wait must not make another one, which has
+// nothing that waits, stop fetching: nothing would start it again.
+func TestOnlyAPartitionWithWaitingRecordsIsCrowded(t *testing.T) {
+	b := newBench(t, limits{records: 100, bytes: 1000, ahead: 400})
+	b.offer(1, 0, 10)
+	other := b.pickLocked(b.now)
+	b.offer(0, 0, 1200) // The last one of a fetch may go beyond the bound.
+	large, _ := b.handle(aborted)
+	b.finishLocked(other, failure{}, b.now)
+	if b.parts[1].crowded {
+		t.Error("a partition without records in flight does not fetch")
+	}
+	b.now = b.now.Add(time.Minute)
+	b.tickLocked(b.now)
+	if it, _ := b.handle(failure{}); it != large {
+		t.Errorf("handed out %v", it)
+	}
+	for i, p := range b.parts {
+		if p.crowded {
+			t.Errorf("partition %d does not fetch although nothing is in flight", i)
+		}
+	}
+}
+
+// During an outage a record that is rejected, because it cannot be decoded for
+// instance, shows nothing about the others: they must not pay for it.
+func TestRejectedProbesDoNotChargeTheRecordsOfAnOutage(t *testing.T) {
+	b := newBench(t, limits{records: 100, bytes: 1 << 20, ahead: 400})
+	offset := int64(0)
+	var dead int
+	for range 200 {
+		for b.roomLocked() > 50 || b.ready.size == 0 && b.roomLocked() > 0 {
+			b.offer(0, offset, 1)
+			offset++
+		}
+		b.now = b.now.Add(31 * time.Second)
+		burials, _ := b.tickLocked(b.now)
+		if len(burials) > 0 {
+			t.Fatal("no dead letter failed")
+		}
+		for it := b.pickLocked(b.now); it != nil; it = b.pickLocked(b.now) {
+			f := unavailable
+			if it.delivery.Offset%5 == 4 {
+				f = rejected
+			}
+			if v := b.finishLocked(it, f, b.now); v.action == actBury {
+				if it.delivery.Offset%5 != 4 {
+					t.Fatalf("offset %d becomes a dead letter in an outage, which %d rejected records had ended", it.delivery.Offset, dead)
+				}
+				dead++
+				b.buriedLocked(it, nil, 0, b.now)
+			}
+		}
+	}
+	if dead < 4 {
+		t.Errorf("%d records were rejected, the test needs more", dead)
+	}
+}
+
+// A version that fails for some records and rejects the others must not empty the
+// topic into the dead letters because each short outage forgets the rejections.
+func TestOutageDoesNotHideAFlood(t *testing.T) {
+	b := newBench(t, limits{records: 100, bytes: 1 << 20, ahead: 400})
+	offset, dead := int64(0), 0
+	for range 2000 {
+		for b.roomLocked() > 50 || b.ready.size == 0 && b.roomLocked() > 0 {
+			b.offer(0, offset, 1)
+			offset++
+		}
+		b.now = b.now.Add(31 * time.Second)
+		b.tickLocked(b.now)
+		for it := b.pickLocked(b.now); it != nil; it = b.pickLocked(b.now) {
+			f := rejected
+			if it.delivery.Offset%4 == 3 {
+				f = unavailable
+			}
+			if v := b.finishLocked(it, f, b.now); v.action == actBury {
+				dead++
+				b.buriedLocked(it, nil, 0, b.now)
+			}
+		}
+	}
+	if dead > floodRecords {
+		t.Errorf("%d dead letters of %d records", dead, offset)
+	}
+}
