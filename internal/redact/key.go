@@ -3,7 +3,10 @@
 // side of hiding.
 package redact
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // Placeholder stands where a secret was. It is the word that OpenTelemetry's conventions prescribe for
 // url.full.
@@ -12,14 +15,15 @@ const Placeholder = "REDACTED"
 // Key reports whether what is called name is a secret: password, secret, token, authorization, cookie,
 // API key and their like, whatever the case and the separators, alone or as a part of a longer name
 // (db_password, X-Auth-Token, clientSecret). Names that only count or describe secrets are none
-// (token_count, max_tokens).
+// (token_count, max_tokens, signature_algorithm).
 func Key(name string) bool {
 	var room [64]byte
 	var previous []byte
 	for rest := split(name, room[:0]); len(rest) > 0; {
 		word, after, _ := bytes.Cut(rest, space)
 		next, _, _ := bytes.Cut(after, space)
-		if secretWord(word, next) || string(word) == "key" && keyOf(previous) || string(word) == "id" && string(previous) == "session" {
+		word = withoutNumber(word)
+		if (secretWord(word) || secretPair(previous, word)) && !describes(next) {
 			return true
 		}
 		previous, rest = word, after
@@ -64,39 +68,72 @@ func separate(b []byte) []byte {
 	return append(b, ' ')
 }
 
-func secretWord(word, next []byte) bool {
+// withoutNumber makes password of password2.
+func withoutNumber(word []byte) []byte {
+	for len(word) > 0 && digit(word[len(word)-1]) {
+		word = word[:len(word)-1]
+	}
+	return word
+}
+
+func secretWord(word []byte) bool {
 	switch string(word) {
-	case "pwd", "pass", "passwords", "cookies", "secrets", "credential", "credentials", "jwt", "passcode", "otp", "cvv", "cvc", "ssn", "sig", "signature":
+	case "pwd", "pass", "dbpwd", "dbpass", "userpass", "credential", "credentials", "jwt", "passcode", "otp", "cvv", "cvc", "ssn", "sig", "signature":
 		return true
 	}
-	for _, ending := range endings {
-		if bytes.HasSuffix(word, ending) {
-			return !describes(next)
-		}
+	one := bytes.TrimSuffix(word, plural)
+	if len(one) < len(endings[0]) {
+		return false
+	}
+	if len(one) < len(word) && bytes.HasSuffix(one, endings[0]) {
+		return false // tokens are counted: secretPair knows better
+	}
+	switch one[len(one)-1] {
+	case 'n', 'd', 'e', 't', 'y': // as endings end
+		return slices.ContainsFunc(endings[:], func(ending []byte) bool { return bytes.HasSuffix(one, ending) })
 	}
 	return false
 }
 
-// endings find clientsecret and accesstoken, which are written without a separator.
+var plural = []byte("s")
+
+// endings find clientsecret and accesstoken, which are written without a separator. The first is the
+// shortest.
 var endings = [...][]byte{
-	[]byte("password"), []byte("passwd"), []byte("passphrase"), []byte("secret"), []byte("token"),
+	[]byte("token"), []byte("password"), []byte("passwd"), []byte("passphrase"), []byte("secret"),
 	[]byte("authorization"), []byte("cookie"), []byte("apikey"), []byte("accesskey"), []byte("privatekey"),
 	[]byte("secretkey"), []byte("sessionid"), []byte("accesskeyid"),
+}
+
+// secretPair knows the secrets that take two words; a partition key or a status code is none.
+func secretPair(previous, word []byte) bool {
+	switch string(word) {
+	case "key", "keys":
+		switch string(previous) {
+		case "api", "access", "private", "secret", "signing", "signature", "encryption", "decryption", "auth", "master", "account",
+			"shared", "functions", "subscription", "webhook", "ssh", "hmac":
+			return true
+		}
+	case "tokens":
+		switch string(previous) {
+		case "access", "refresh", "id", "auth", "bearer", "session", "api", "csrf":
+			return true
+		}
+	case "id":
+		return string(previous) == "session"
+	case "assertion":
+		return string(previous) == "client"
+	case "verifier":
+		return string(previous) == "code" || string(previous) == "oauth"
+	}
+	return false
 }
 
 // describes knows the words that turn the name of a secret into the name of a property of it.
 func describes(word []byte) bool {
 	switch string(word) {
-	case "count", "type", "length", "limit", "expiry", "expires", "expired", "expiration", "ttl", "age", "usage", "bucket", "endpoint", "policy", "name", "version", "url", "uri", "error", "valid", "present", "changed", "attempts":
-		return true
-	}
-	return false
-}
-
-// keyOf knows which keys are secret; a partition key or a primary key is none.
-func keyOf(word []byte) bool {
-	switch string(word) {
-	case "api", "access", "private", "secret", "signing", "signature", "encryption", "auth", "master", "account", "shared":
+	case "count", "type", "length", "limit", "expiry", "expires", "expired", "expiration", "ttl", "age", "usage", "bucket", "endpoint", "policy", "name", "version", "url", "uri", "error", "valid", "present", "changed", "attempts",
+		"rate", "ratio", "algorithm", "alg", "issuer", "consent", "arn", "required", "enabled":
 		return true
 	}
 	return false

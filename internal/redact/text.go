@@ -1,26 +1,30 @@
 package redact
 
-import "strings"
-
 // Text returns s without the secrets that are known by their form: Bearer and Basic credentials, JSON
-// Web Tokens, private keys in PEM, passwords in URLs, card numbers that pass the Luhn check, and the
-// values of secret names written name=value, name: value or "name":"value". It returns s itself where
-// there is none. It reads s once from left to right; the time is linear in its length.
+// Web Tokens, private keys in PEM, passwords in URLs and data source names, card numbers that pass the
+// Luhn check, the tokens of well-known services, and the values of secret names, written name=value,
+// name: value, "name":"value" or <name>value</name>, also in lists, in printed maps and in JSON within
+// JSON. It returns s itself where there is none. The time is linear in the length of s.
+//
+// Error texts have colons too: of "refresh token: dial tcp" nothing is taken, nor is any other
+// lower-case word after "name: " that a second word follows.
 func Text(s string) string {
 	var b []byte
-	kept := 0
-	for i := 0; i < len(s); {
-		if !opens[s[i]] || !worthALook(s, i) {
-			i++
+	kept, done := 0, 0 // s[:kept] is in b; s[:done] has been looked at
+	for i := 0; i < len(s)-1; i++ {
+		if first[s[i]]&second[s[i+1]] == 0 {
 			continue
 		}
 		from, to := secretAt(s, i)
-		if to <= i {
-			i++
+		from = max(from, done)
+		if to <= from {
 			continue
 		}
-		b = append(append(b, s[kept:from]...), Placeholder...)
-		kept, i = to, to
+		if s[from:to] != Placeholder {
+			b = append(append(b, s[kept:from]...), Placeholder...)
+			kept = to
+		}
+		done, i = to, to-1
 	}
 	if kept == 0 {
 		return s
@@ -28,186 +32,92 @@ func Text(s string) string {
 	return string(append(b, s[kept:]...))
 }
 
-// opens are the bytes at which secretAt may find something.
-var opens = set("=:ebB-23456")
+// A secret shows itself where a byte of first and the byte after it, of second, have a bit in common.
+// The two tables spare most of a harmless text the call of secretAt.
+var first, second = pairs([][2]string{
+	{"=:", ""}, // anything may follow
+	{">", ""},
+	{"@", "tu"},
+	{"-", "-"},
+	{"e", "y"},
+	{"bB", "aeAE"},
+	{"23456", "0123456789"},
+	{"A", "IKS"},
+	{"g", "hil"},
+	{"rs", "k"},
+	{"x", "o"},
+})
 
-// worthALook tells, by the next byte, most letters and digits of harmless texts from the beginning of a
-// secret; it spares them the call of secretAt.
-func worthALook(s string, i int) bool {
-	if i+1 == len(s) {
-		return false // whatever begins here has nothing after it
+func pairs(of [][2]string) (first, second [256]uint16) {
+	for bit, pair := range of {
+		for i := range len(pair[0]) {
+			first[pair[0][i]] |= 1 << bit
+		}
+		for c := range second {
+			if after := set(pair[1]); pair[1] == "" || after[c] {
+				second[c] |= 1 << bit
+			}
+		}
 	}
-	next := s[i+1]
-	switch s[i] {
-	case 'e':
-		return next == 'y'
-	case 'b', 'B':
-		return next|0x20 == 'e' || next|0x20 == 'a'
-	case '-':
-		return next == '-'
-	case '=', ':':
-		return true
-	}
-	return (next >= '0' && next <= '9' || next == ' ' || next == '-') && (i == 0 || !base64url(s[i-1]))
+	return first, second
 }
 
 // secretAt returns where a secret that shows itself at i begins and ends; to is 0 where none does.
 func secretAt(s string, i int) (from, to int) {
-	switch c := s[i]; c {
+	switch s[i] {
 	case '=', ':':
+		if s[i] == ':' && s[i+1] == '/' && i+2 < len(s) && s[i+2] == '/' {
+			return userinfo(s, i+3)
+		}
 		return assigned(s, i)
+	case '>':
+		return element(s, i)
+	case '@':
+		return dataSource(s, i)
+	}
+	return formAt(s, i)
+}
+
+// formAt finds a secret that begins at i and is known by its form alone.
+func formAt(s string, i int) (from, to int) {
+	if i == len(s) || !startsRun(s, i) {
+		return 0, 0
+	}
+	switch s[i] {
+	case '-':
+		return privateKey(s, i)
 	case 'e':
 		return jwt(s, i)
 	case 'b', 'B':
 		return credentials(s, i)
-	case '-':
-		return privateKey(s, i)
 	case '2', '3', '4', '5', '6':
 		return card(s, i)
+	case 'A', 'g', 'r', 's', 'x':
+		return knownToken(s, i)
 	}
 	return 0, 0
 }
 
-// assigned finds the password in ://user:password@, and the value in name=value and name: value.
-func assigned(s string, i int) (from, to int) {
-	if s[i] == ':' && strings.HasPrefix(s[i:], "://") {
-		return userinfo(s, i+3)
+// startsRun reports whether no letter or digit stands before i; the n of an escaped \n is none.
+func startsRun(s string, i int) bool {
+	if i == 0 || !alphanumeric[s[i-1]] || s[i] == '-' {
+		return true
 	}
-	if !Key(nameBefore(s, i)) {
-		return 0, 0
-	}
-	from = i + 1
-	for from < len(s) && from < i+4 && s[from] == ' ' {
-		from++
-	}
-	if from < len(s) && (s[from] == '"' || s[from] == '\'') {
-		return from + 1, quoted(s, from+1, s[from])
-	}
-	if strings.HasPrefix(s[from:], `\"`) {
-		return from + 2, token(s, from+2)
-	}
-	to = token(s, from)
-	if scheme(s[from:to]) && to < len(s) && s[to] == ' ' {
-		from = to + 1
-		to = token(s, from)
-	}
-	if to == from || s[from:to] == Placeholder {
-		return 0, 0
-	}
-	return from, to
+	return i > 1 && s[i-2] == '\\' && (s[i-1] == 'n' || s[i-1] == 'r' || s[i-1] == 't')
 }
 
-const maxName = 64
+const letters, digits = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
 
-func nameBefore(s string, i int) string {
-	end := i
-	if end > 0 && s[end-1] == ' ' {
-		end--
-	}
-	if end > 0 && (s[end-1] == '"' || s[end-1] == '\'') {
-		end--
-		if end > 0 && s[end-1] == '\\' {
-			end--
-		}
-	}
-	start := end
-	for start > 0 && end-start < maxName && nameByte(s[start-1]) {
-		start--
-	}
-	return s[start:end]
-}
-
-func nameByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-' || c == '.'
-}
-
-// quoted returns the end of a quoted value; an escaped quote does not end it.
-func quoted(s string, i int, quote byte) int {
-	for ; i < len(s) && s[i] != quote; i++ {
-		if s[i] == '\\' {
-			i++
-		}
-	}
-	return min(i, len(s))
-}
-
-// token returns the end of a value without quotes.
-func token(s string, i int) int {
-	for i < len(s) && !delimiter[s[i]] {
-		i++
-	}
-	return i
-}
-
-var delimiter = set(" \t\r\n,;&\"'<>{}()[]\\")
+var (
+	alphanumeric = set(letters + digits)
+	base64url    = set(letters + digits + "-_")
+)
 
 func set(bytes string) (in [256]bool) {
 	for i := range len(bytes) {
 		in[bytes[i]] = true
 	}
 	return in
-}
-
-func scheme(word string) bool {
-	return strings.EqualFold(word, "bearer") || strings.EqualFold(word, "basic") || strings.EqualFold(word, "digest") || strings.EqualFold(word, "token")
-}
-
-// userinfo finds what stands between the user's colon and the last @ of an authority.
-func userinfo(s string, i int) (from, to int) {
-	end := i
-	for end < len(s) && !authorityEnd[s[end]] {
-		end++
-	}
-	at := strings.LastIndexByte(s[i:end], '@')
-	if at < 0 {
-		return 0, 0
-	}
-	colon := strings.IndexByte(s[i:i+at], ':')
-	if colon < 0 || colon+1 == at {
-		return 0, 0
-	}
-	return i + colon + 1, i + at
-}
-
-var authorityEnd = set("/?# \t\r\n\"'<>")
-
-// jwt finds three parts of base64url with dots between, of which the first is an encoded JSON object.
-func jwt(s string, i int) (from, to int) {
-	if !strings.HasPrefix(s[i:], "eyJ") || i > 0 && base64url(s[i-1]) {
-		return 0, 0
-	}
-	end, dots := i, 0
-	for end < len(s) && (base64url(s[end]) || s[end] == '.' && dots < 4) {
-		if s[end] == '.' {
-			dots++
-		}
-		end++
-	}
-	if dots < 2 {
-		return 0, 0
-	}
-	return i, end
-}
-
-func base64url(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
-}
-
-// credentials finds what follows Bearer or Basic, unless it is a word such as "authentication".
-func credentials(s string, i int) (from, to int) {
-	if i > 0 && base64url(s[i-1]) {
-		return 0, 0
-	}
-	word := i + strings.IndexByte(s[i:min(len(s), i+len("bearer "))], ' ')
-	if word < i || !scheme(s[i:word]) {
-		return 0, 0
-	}
-	from = word + 1
-	to = token(s, from)
-	if to-from < 8 || !random(s[from:to]) {
-		return 0, 0
-	}
-	return from, to
 }
 
 // random tells a credential from a word: it has a digit, or a capital that does not start it.
@@ -218,26 +128,4 @@ func random(s string) bool {
 		}
 	}
 	return false
-}
-
-// privateKey finds a PEM block of a private key, also one that was cut off.
-func privateKey(s string, i int) (from, to int) {
-	const begin, end, dashes = "-----BEGIN ", "-----END ", "-----"
-	if !strings.HasPrefix(s[i:], begin) {
-		return 0, 0
-	}
-	label, body, found := strings.Cut(s[i+len(begin):], dashes)
-	if !found || len(label) > 64 || !strings.HasSuffix(label, "PRIVATE KEY") {
-		return 0, 0
-	}
-	start := len(s) - len(body)
-	stop := strings.Index(body, end)
-	if stop < 0 {
-		return i, len(s)
-	}
-	rest := body[stop+len(end):]
-	if after := strings.Index(rest, dashes); after >= 0 {
-		return i, start + stop + len(end) + after + len(dashes)
-	}
-	return i, len(s)
 }
