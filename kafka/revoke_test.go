@@ -322,3 +322,18 @@ func TestSlowHandlersDoNotHoldUpARebalance(t *testing.T) {
 		}
 	})
 }
+
+func TestStopWithoutABrokerIsBounded(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		c := run(t, b, "g", []string{"orders"}, nothing, quiet(t, b))
+		b.Produce(t, records("orders", 10, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
+		b.WaitMembers(t, "g", 1)
+		time.Sleep(time.Millisecond)
+		b.Down()
+		start := time.Now()
+		c.stop(t)
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("stopping took %v", took)
+		}
+	})
+}
