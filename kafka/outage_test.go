@@ -74,6 +74,32 @@ func TestOutageOfAnHourMakesNoDeadLetter(t *testing.T) {
 	}
 }
 
+// A dependency that hangs makes probes last until the handler timeout: nothing
+// may spin meanwhile, and in a bubble time would stand still if it did.
+func TestOutageWithProbesThatTimeOut(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		var down atomic.Bool
+		down.Store(true)
+		c := run(t, b, "g", []string{"orders"}, func(ctx context.Context, _ *kafka.Record) error {
+			if !down.Load() {
+				return nil
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}, quiet(t, b))
+		b.Produce(t, records("orders", 10, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
+		time.Sleep(time.Hour)
+		if st := c.Status(); st.Paused != kafka.PausedByOutage || st.DeadLetters != 0 {
+			t.Errorf("status: %+v", st)
+		}
+		down.Store(false)
+		b.WaitCaughtUp(t, "orders", "g")
+		if st := c.Status(); st.Handled != 10 {
+			t.Errorf("status: %+v", st)
+		}
+	})
+}
+
 // One tenant's dependency is down: its records end as dead letters, and the
 // others never wait.
 func TestOneTenantsOutageLeavesTheOthersAlone(t *testing.T) {

@@ -314,6 +314,7 @@ func (s *scheduler) finishLocked(it *item, f failure, now time.Time) verdict {
 	probe := s.pause != nil && s.pause.probe == it
 	if probe {
 		s.pause.probe = nil
+		token(s.clock)
 	}
 	switch {
 	case p.fenced:
@@ -493,7 +494,10 @@ func (s *scheduler) tickLocked(now time.Time) (burials []*item, next time.Time) 
 		next = s.burials[0].due
 	}
 	if s.pause != nil {
-		if s.pause.probe == nil && !s.pause.next.After(now) {
+		if s.pause.probe != nil {
+			return burials, next // The next probe is due when this one has ended, not before.
+		}
+		if !s.pause.next.After(now) {
 			s.work.Signal()
 			return burials, next
 		}
