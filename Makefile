@@ -53,7 +53,8 @@ lint-format:
 
 .PHONY: lint-vet
 lint-vet:
-	@$(foreach os,linux windows darwin,echo 'GOOS=$(os) go vet $(PACKAGES)' && GOOS=$(os) CGO_ENABLED=0 go vet $(PACKAGES) &&) true
+	@echo 'go vet $(PACKAGES)' && go vet $(PACKAGES)
+	@$(foreach os,$(filter-out $(shell go env GOOS),linux windows darwin),echo 'GOOS=$(os) go vet $(PACKAGES)' && GOOS=$(os) CGO_ENABLED=0 go vet $(PACKAGES) &&) true
 ifeq ($(MODULE),)
 	@$(foreach dir,$(OUTSIDE),echo 'cd $(dir) && go vet ./...' && $(call GOWORK_OF,$(dir)) go -C $(dir) vet ./... &&) true
 endif
