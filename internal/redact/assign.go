@@ -49,7 +49,6 @@ func endsIn(name, ending string) bool {
 // nameBefore returns where the name before the separator at i begins and ends, and whether it is
 // in quotes, escaped ones too, or in brackets.
 func nameBefore(s string, i int) (begin, end int, closed bool) {
-	const longest = 64
 	end = i
 	for end > 0 && (s[end-1] == ' ' || s[end-1] == '\t') {
 		end--
@@ -65,11 +64,13 @@ func nameBefore(s string, i int) (begin, end int, closed bool) {
 		}
 	}
 	begin = end
-	for begin > 0 && end-begin < longest && nameByte[s[begin-1]] {
+	for begin > 0 && end-begin < longestName && nameByte[s[begin-1]] {
 		begin--
 	}
 	return begin, end, end < unclosed
 }
+
+const longestName = 64
 
 var nameByte = set(letters + digits + "_-.")
 
@@ -117,13 +118,22 @@ func harmless(name, value string) bool {
 }
 
 // prose tells the beginning of a sentence, "must not be empty", "dial tcp" or "vault: no such key", from
-// a value: a word in lower case that another word follows. The words that a [net/url.Error] begins
-// with are followed by the URL in quotes.
+// a value: a word in lower case that another word follows, unless that is the name in name=value. The
+// words that a [net/url.Error] begins with are followed by the URL in quotes.
 func prose(s string, from, to int) bool {
 	if strings.HasPrefix(s[to:], ` "http`) && strings.Trim(s[from:to], letters) == "" {
 		return true
 	}
 	word := strings.TrimSuffix(s[from:to], ":")
-	return word != "" && !scheme(word) && strings.Trim(word, letters[:26]) == "" &&
-		to+1 < len(s) && s[to] == ' ' && strings.IndexByte(letters, s[to+1]) >= 0
+	if word == "" || scheme(word) || strings.Trim(word, lower) != "" {
+		return false
+	}
+	if to+1 >= len(s) || s[to] != ' ' || strings.IndexByte(letters, s[to+1]) < 0 {
+		return false
+	}
+	next := to + 1
+	for next < len(s) && next-to <= longestName && nameByte[s[next]] {
+		next++
+	}
+	return next == len(s) || s[next] != '='
 }

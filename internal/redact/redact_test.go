@@ -118,6 +118,7 @@ var secrets = []struct{ in, want string }{
 	{"form[password]=hunter2", "form[password]=REDACTED"},
 	{"token: Bearer abc x", "token: Bearer REDACTED x"},
 	{"password: hunter", "password: REDACTED"},
+	{"password: hunter user=bob", "password: REDACTED user=bob"},
 	{"pass: 123456", "pass: REDACTED"},
 	{"otp: 123", "otp: REDACTED"},
 	{"card_secret=4111 1111 1111 1111", "card_secret=REDACTED"},
@@ -204,6 +205,10 @@ func TestTextOfHarmlessTextDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { redact.Text(s) }); n != 0 {
 		t.Errorf("Text allocates %v times", n)
 	}
+	s = "page=2&sort=name:asc;x=y&q=a"
+	if n := testing.AllocsPerRun(100, func() { redact.Query(s) }); n != 0 {
+		t.Errorf("Query allocates %v times", n)
+	}
 }
 
 func TestURLKeepsEverythingButSecrets(t *testing.T) {
@@ -273,7 +278,9 @@ func FuzzText(f *testing.F) {
 		if once := redact.Text(s); redact.Text(once) != once {
 			t.Errorf("Text is not stable: %q became %q, then %q", s, once, redact.Text(once))
 		}
-		redact.Query(s)
+		if once := redact.Query(s); redact.Query(once) != once {
+			t.Errorf("Query is not stable: %q became %q, then %q", s, once, redact.Query(once))
+		}
 		redact.Key(s)
 	})
 }

@@ -4,7 +4,8 @@ package redact
 // Web Tokens, private keys in PEM, passwords in URLs and data source names, card numbers that pass the
 // Luhn check, the tokens of well-known services, and the values of secret names, written name=value,
 // name: value, "name":"value" or <name>value</name>, also in lists, in printed maps and in JSON within
-// JSON. It returns s itself where there is none. The time is linear in the length of s.
+// JSON. Of an Authorization or Cookie header nothing is left but the scheme, to the end of its line or
+// quote. It returns s itself where there is no secret. The time is linear in the length of s.
 //
 // Error texts have colons too: of "refresh token: dial tcp" nothing is taken, nor is any other
 // lower-case word after "name: " that a second word follows.
@@ -53,8 +54,9 @@ func pairs(of [][2]string) (first, second [256]uint16) {
 		for i := range len(pair[0]) {
 			first[pair[0][i]] |= 1 << bit
 		}
+		after := set(pair[1])
 		for c := range second {
-			if after := set(pair[1]); pair[1] == "" || after[c] {
+			if pair[1] == "" || after[c] {
 				second[c] |= 1 << bit
 			}
 		}
@@ -106,7 +108,11 @@ func startsRun(s string, i int) bool {
 	return i > 1 && s[i-2] == '\\' && (s[i-1] == 'n' || s[i-1] == 'r' || s[i-1] == 't')
 }
 
-const letters, digits = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
+const (
+	lower   = "abcdefghijklmnopqrstuvwxyz"
+	letters = lower + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	digits  = "0123456789"
+)
 
 var (
 	alphanumeric = set(letters + digits)

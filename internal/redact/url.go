@@ -38,26 +38,20 @@ func component(plain, raw, escaped string, redact func(string) string) (newPlain
 // Query returns a raw query without the values of its secret parameters, and without the secrets that
 // [Text] knows in the others. Parameters end at a semicolon as well.
 func Query(raw string) string {
-	var b strings.Builder
-	changed := false
-	for rest := raw; rest != ""; {
-		end := strings.IndexAny(rest, "&;")
-		if end < 0 {
-			end = len(rest)
+	var b []byte
+	kept := 0
+	for begin, end := 0, 0; begin < len(raw); begin = end + 1 {
+		for end = begin; end < len(raw) && raw[end] != '&' && raw[end] != ';'; end++ {
 		}
-		pair := parameter(rest[:end])
-		changed = changed || pair != rest[:end]
-		b.WriteString(pair)
-		if end < len(rest) {
-			b.WriteByte(rest[end])
-			end++
+		if clean := parameter(raw[begin:end]); clean != raw[begin:end] {
+			b = append(append(b, raw[kept:begin]...), clean...)
+			kept = end
 		}
-		rest = rest[end:]
 	}
-	if !changed {
+	if kept == 0 {
 		return raw
 	}
-	return b.String()
+	return string(append(b, raw[kept:]...))
 }
 
 func parameter(pair string) string {
