@@ -87,7 +87,8 @@ type ConsumerConfig struct {
 	KeepTopics bool
 
 	// StartAtEnd says where a group without a committed offset begins. False: at
-	// the first record that is there. True: after the last.
+	// the first record that is there. True: after the last, which is committed at
+	// once, so that nothing that is written later is skipped.
 	StartAtEnd bool
 	// InstanceID makes the consumer a static member of the group (KIP-345): a
 	// restart within the session timeout of 45 s moves no partitions. It must be

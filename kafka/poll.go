@@ -17,14 +17,9 @@ import (
 // letters. Rebalances are not blocked by polls: the client's own way of doing
 // so (BlockRebalanceOnPoll) would stop all polls while one partition drains.
 func (c *Consumer) join() (*kgo.Client, error) {
-	offset := kgo.NewOffset().AtStart()
-	if c.cfg.StartAtEnd {
-		offset = kgo.NewOffset().AtEnd()
-	}
 	opts := append(c.cfg.Connection.options(c.brokers, c.log),
 		kgo.ConsumerGroup(c.group),
 		kgo.ConsumeTopics(c.topics...),
-		kgo.ConsumeResetOffset(offset),
 		kgo.FetchMaxWait(fetchMaxWait),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
@@ -38,6 +33,7 @@ func (c *Consumer) join() (*kgo.Client, error) {
 	if c.cfg.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(c.cfg.InstanceID))
 	}
+	opts = append(opts, c.startOptions()...)
 	opts = append(opts, deadLetterOptions()...)
 	client, err := kgo.NewClient(append(opts, c.cfg.Connection.Options...)...)
 	if err != nil {

@@ -1,0 +1,69 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// startOptions say where consuming begins. Where retention has overtaken a
+// group it goes on with what is left, whatever a new group begins with.
+func (c *Consumer) startOptions() []kgo.Opt {
+	opts := []kgo.Opt{kgo.ConsumeResetOffset(kgo.NewOffset().AtStart())}
+	if c.cfg.StartAtEnd {
+		opts = append(opts, kgo.ConsumeStartOffset(kgo.NewOffset().AtEnd()), kgo.AdjustFetchOffsetsFn(c.beginAtEnd))
+	}
+	return opts
+}
+
+// beginAtEnd commits the end of the partitions in which the group has not
+// committed anything. Without that a group that has handled nothing yet begins
+// at the end again after the next rebalance or restart, and what was written
+// meanwhile is skipped.
+func (c *Consumer) beginAtEnd(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	atEnd := kgo.NewOffset().AtEnd().EpochOffset().Offset
+	fresh := map[string]map[int32]kgo.EpochOffset{}
+	for topic, partitions := range offsets {
+		for p, o := range partitions {
+			if o.EpochOffset().Offset != atEnd {
+				continue
+			}
+			if fresh[topic] == nil {
+				fresh[topic] = map[int32]kgo.EpochOffset{}
+			}
+			fresh[topic][p] = kgo.EpochOffset{}
+		}
+	}
+	client := c.client.Load()
+	if len(fresh) == 0 || client == nil {
+		return offsets, nil
+	}
+	ends, err := kadm.NewClient(client).ListCommittedOffsets(ctx, slices.Collect(maps.Keys(fresh))...)
+	if err != nil {
+		return nil, fmt.Errorf("list end offsets: %w", err)
+	}
+	for topic, partitions := range fresh {
+		for p := range partitions {
+			end, ok := ends.Lookup(topic, p)
+			if !ok {
+				return nil, fmt.Errorf("list end offset of %s/%d: no answer", topic, p)
+			}
+			if end.Err != nil {
+				return nil, fmt.Errorf("list end offset of %s/%d: %w", topic, p, end.Err)
+			}
+			partitions[p] = kgo.EpochOffset{Epoch: -1, Offset: end.Offset}
+			offsets[topic][p] = kgo.NewOffset().At(end.Offset)
+		}
+	}
+	c.commitMu.Lock()
+	defer c.commitMu.Unlock()
+	refused, err := commitOffsets(ctx, client, fresh)
+	if err != nil {
+		return nil, err
+	}
+	return offsets, refusal(refused)
+}
