@@ -86,10 +86,16 @@ func (h *levelHandler) change(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	before := h.levels.String()
+	line := h.log.Check(zap.WarnLevel, "log level changed") // under the levels before, or else those after
 	if err := h.levels.SetFor(spec, d); err != nil {
 		return err
 	}
-	h.log.Warn("log level changed", zap.String("from", before), zap.String("to", spec), zap.Duration("for", d))
+	if line == nil {
+		line = h.log.Check(zap.WarnLevel, "log level changed")
+	}
+	if line != nil {
+		line.Write(zap.String("from", before), zap.String("to", spec), zap.Duration("for", d))
+	}
 	return nil
 }
 

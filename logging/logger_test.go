@@ -85,6 +85,8 @@ func TestOpenTelemetryVariablesNameTheService(t *testing.T) {
 		{"code alone", "", "", []any{"orders", nil}},
 		{"resource", "", "a=b, service.name=or%20ders ,service.version=7,broken,bad=%zz", []any{"or ders", "7"}},
 		{"service name", "billing", "service.name=orders2", []any{"billing", nil}},
+		{"space does not count", " billing ", "", []any{"billing", nil}},
+		{"space alone is nothing", " ", "service.name=", []any{"orders", nil}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv("OTEL_SERVICE_NAME", test.service)

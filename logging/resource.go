@@ -12,7 +12,7 @@ import (
 // they do in package tracing: a line and a span of one process must agree on their service.
 func resource(service, version string, getenv func(string) string) (name, release string) {
 	attrs := resourceAttributes(getenv("OTEL_RESOURCE_ATTRIBUTES"))
-	name = cmp.Or(getenv("OTEL_SERVICE_NAME"), attrs["service.name"], service)
+	name = cmp.Or(strings.TrimSpace(getenv("OTEL_SERVICE_NAME")), attrs["service.name"], service)
 	release = cmp.Or(version, attrs["service.version"])
 	if release == "" {
 		release = buildinfo.Read().Main.Version
