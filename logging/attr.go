@@ -84,8 +84,8 @@ func addAny(enc zapcore.ObjectEncoder, key string, v any) {
 		case fmt.Stringer:
 		}
 	}
-	if e, ok := enc.(*encoder); ok && field.Type == zapcore.ErrorType {
-		e.addError(key, v.(error))
+	if e, ok := enc.(*encoder); ok {
+		e.field(&field)
 		return
 	}
 	field.AddTo(enc)

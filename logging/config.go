@@ -92,7 +92,8 @@ type Config struct {
 	MaxFieldBytes int
 
 	// MaxEntryBytes bounds a line. Fields that no longer fit are left out, and their number is written
-	// as log.dropped_fields; the time, the level, the message and the trace ids are always there.
+	// as log.dropped_fields; the time, the level, the message and the trace ids are always there. The
+	// logger's fields get half of it at most, and with the context's three quarters.
 	// Zero: 128 KiB. Negative: no bound.
 	MaxEntryBytes int
 }

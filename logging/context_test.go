@@ -2,7 +2,9 @@ package logging_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -164,5 +166,57 @@ func TestForeignLoggerIsUsedAsItIs(t *testing.T) {
 	}
 	if logging.LevelsOf(zap.New(seen)) != nil {
 		t.Error("a foreign logger has levels")
+	}
+}
+
+func TestLineWinsOverLoggerAndContextHoweverManyFieldsThereAre(t *testing.T) {
+	l, out := newLogger(t, logging.Config{NoCaller: true})
+	ctx := logging.NewContext(context.Background(), l.With(zap.String("k1", "logger"), zap.String("who", "logger")))
+	want := map[string]any{"who": "line"}
+	for i := range 100 {
+		key := fmt.Sprint("k", i)
+		ctx = logging.With(ctx, zap.String(key, "context"))
+		want[key] = "context"
+	}
+	want["k1"], want["k2"] = "logger", "line"
+	logging.FromContext(ctx).Info("hello", zap.String("who", "line"), zap.String("k2", "line"))
+	if diff := cmp.Diff(want, out.fields(t)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestContextAndLoggerLeaveRoomForTheLine(t *testing.T) {
+	l, out := newLogger(t, logging.Config{NoCaller: true, MaxEntryBytes: 10_000})
+	big := strings.Repeat("x", 4500)
+	ctx := logging.With(logging.NewContext(context.Background(), l.With(zap.String("logger", big))), zap.String("c1", big), zap.String("c2", big), zap.Int("c3", 3))
+	logging.FromContext(ctx).Info("hello", zap.Int("a", 1), zap.String("b", strings.Repeat("y", 1500)))
+	got := out.fields(t)
+	if got["a"] != 1.0 || got["b"] == nil || got["c3"] != 3.0 || got["logger"] != big || got["log.dropped_fields"] != 2.0 {
+		t.Errorf("%v fields were dropped", got["log.dropped_fields"])
+	}
+	if n := len(out.String()); n > 10_000 {
+		t.Errorf("%d bytes", n)
+	}
+}
+
+// prefixing is a core that puts a field before those of each line.
+type prefixing struct{ zapcore.Core }
+
+func (p prefixing) With(fields []zapcore.Field) zapcore.Core { return prefixing{p.Core.With(fields)} }
+
+func (p prefixing) Check(ent zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	return ce.AddCore(ent, p)
+}
+
+func (p prefixing) Write(ent zapcore.Entry, fields []zapcore.Field) error {
+	return p.Core.Write(ent, append([]zapcore.Field{zap.Int("first", 1)}, fields...))
+}
+
+func TestSpanIsFoundBehindTheFieldOfAWrappingCore(t *testing.T) {
+	l, out := newLogger(t, logging.Config{})
+	l = l.WithOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core { return prefixing{c} }))
+	slog.New(logging.NewSlogHandler(l)).InfoContext(spanned(context.Background()), "hello")
+	if got := out.last(t); got["trace_id"] != traceID || got["first"] != 1.0 {
+		t.Errorf("got %v", got)
 	}
 }

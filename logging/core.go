@@ -105,8 +105,11 @@ func (c *core) Write(ent zapcore.Entry, fields []zapcore.Field) error {
 	e := c.out.encoder()
 	e.line = true
 	bound, head := c.bound, c.head
-	if len(fields) > 0 && fields[0].Type == zapcore.SkipType {
-		if b, ok := fields[0].Interface.(*binding); ok {
+	for i := range fields { // a core around this one may have put its own before
+		if fields[i].Type != zapcore.SkipType {
+			continue
+		}
+		if b, ok := fields[i].Interface.(*binding); ok {
 			bound, head = b.over(bound), nil
 		}
 	}
@@ -202,7 +205,12 @@ func (o *output) appendID(b []byte, key string, id []byte) []byte {
 // body writes the context's attributes, the logger's fields and the line's. Of one key the last stays.
 func (e *encoder) body(c *core, bound *binding, fields []zapcore.Field) {
 	if bound != nil && bound.source != nil {
+		limit := e.limit
+		if limit >= 0 {
+			e.limit = max(0, limit-limit/4-len(c.fields)) // leaves room for the logger's fields and the line's
+		}
 		e.contextAttrs(bound)
+		e.limit = limit
 	}
 	e.loggerFields(c)
 	for i := range fields {
@@ -218,7 +226,7 @@ func (e *encoder) contextAttrs(b *binding) {
 			e.rewind(depth)
 			e.AddString("log.context", panicText(b.source, p))
 		}
-		e.release()
+		e.marks = e.marks[:depth-1] // each attribute has been released by itself
 	}()
 	e.attrs = b.source.AppendAttrs(e.attrs[:0])
 	for i := range e.attrs {
@@ -252,8 +260,9 @@ func (e *encoder) loggerFields(c *core) {
 	for _, k := range c.keys {
 		e.keys = append(e.keys, keyAt{k.name, max(k.at+shift, start)})
 	}
+	e.open[len(e.open)-1].index = nil
 	for _, o := range c.open[1:] {
-		e.open = append(e.open, object{base: o.base + base})
+		e.open = append(e.open, object{base: o.base + base, secret: o.secret})
 		e.human = false
 	}
 }

@@ -43,7 +43,9 @@
 // Values under secret names (password, token, authorization, cookie, api_key and their like, whatever
 // the case and the separators) and secrets that are known by their form (Bearer tokens, JSON Web Tokens,
 // private keys, card numbers, passwords in URLs) become REDACTED: in fields, nested objects, structs,
-// messages and errors. This is a net under code that should not log secrets in the first place.
+// messages and errors; so does all that is in a group or a namespace of such a name. A value that has
+// slog's LogValue is logged as that says, also by zap.Any, but not inside a slice, a map or a struct. This
+// is a net under code that should not log secrets in the first place.
 //
 // # Levels
 //

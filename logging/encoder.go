@@ -118,6 +118,10 @@ func (e *encoder) guarded(f *zapcore.Field) {
 			e.AddString(cmp.Or(f.Key, "log.panic"), panicText(f.Interface, p)) // what is inlined has no key
 		}
 	}()
+	if v, ok := selfDescribed(f); ok {
+		e.attr(slog.Any(f.Key, v))
+		return
+	}
 	switch f.Type {
 	case zapcore.ErrorType:
 		e.addError(f.Key, f.Interface.(error))
@@ -134,9 +138,24 @@ func (e *encoder) guarded(f *zapcore.Field) {
 	}
 }
 
-// panicText says <nil> of a nil pointer whose method cannot cope with it.
+// selfDescribed knows a value that says by slog's LogValue how it is to be logged, often because it is a
+// secret. zap does not ask, and a form that is zap's own comes first.
+func selfDescribed(f *zapcore.Field) (v slog.LogValuer, ok bool) {
+	if f.Type != zapcore.ReflectType && f.Type != zapcore.StringerType {
+		return nil, false
+	}
+	v, ok = f.Interface.(slog.LogValuer)
+	return v, ok && !isNil(v)
+}
+
+func isNil(v any) bool {
+	r := reflect.ValueOf(v)
+	return !r.IsValid() || r.Kind() == reflect.Pointer && r.IsNil()
+}
+
+// panicText says <nil> of nil, and of a nil pointer whose method cannot cope with it.
 func panicText(v, p any) string {
-	if r := reflect.ValueOf(v); r.Kind() == reflect.Pointer && r.IsNil() {
+	if isNil(v) {
 		return "<nil>"
 	}
 	return fmt.Sprintf("PANIC=%v", p)

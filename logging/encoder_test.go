@@ -163,6 +163,30 @@ func TestFieldThatReplacesAnotherAndFailsLeavesTheRest(t *testing.T) {
 	}
 }
 
+func TestFieldThatReplacesTheFirstOfAnObjectAndFailsLeavesTheRest(t *testing.T) {
+	l, out := newLogger(t, logging.Config{})
+	l.Info("hello", zap.Dict("d", zap.Int("a", 1), zap.Inline(zapcore.ObjectMarshalerFunc(func(enc zapcore.ObjectEncoder) error {
+		enc.AddInt("b", 1)
+		enc.AddInt("a", 2)
+		panic("no")
+	})), zap.Int("c", 3)))
+	want := map[string]any{"d": map[string]any{"log.panic": "PANIC=no", "c": 3.0}}
+	if diff := cmp.Diff(want, out.fields(t)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestKeysThatAreWrittenAlikeAreOne(t *testing.T) {
+	l, out := newLogger(t, logging.Config{NoCaller: true})
+	long := strings.Repeat("k", 256)
+	l.With(zap.Int(long+"a", 1), zap.Int("\xff", 1)).Info("hello", zap.Int(long+"b", 2), zap.Int("\xfe", 2),
+		zap.Any("m", map[string]int{long + "a": 1, long + "b": 2}), zap.Any("raw", json.RawMessage("{\"\xff\":1,\"\xfe\":2}")))
+	want := map[string]any{long: 2.0, "\ufffd": 2.0, "m": map[string]any{long: 1.0}, "raw": map[string]any{"\ufffd": 1.0}}
+	if diff := cmp.Diff(want, out.fields(t)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestLongTextIsCutAndSaysSo(t *testing.T) {
 	l, out := newLogger(t, logging.Config{MaxFieldBytes: 100})
 	l.Info(strings.Repeat("ü", 100), zap.String("s", strings.Repeat("x", 1000)), zap.Any("any", []string{strings.Repeat("x", 101)}),

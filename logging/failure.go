@@ -1,13 +1,13 @@
 package logging
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"log/slog"
 	"reflect"
 	"slices"
 	"strconv"
-	"strings"
 
 	"go.uber.org/zap/zapcore"
 
@@ -38,17 +38,30 @@ func (e *encoder) addError(key string, err error) {
 		}
 		return
 	}
+	another := e.find(keyMessage) >= 0
 	e.AddString(keyErrorType, errors.CodeOf(err).String())
 	e.AddString(keyMessage, oneLine(err, err.Error(), maxErrors))
-	if stack := stackOf(err); stack != "" {
+	stack := stackOf(err)
+	switch i := e.find(keyTrace); {
+	case stack != "":
+		e.mark()
 		e.addStack(keyTrace, stack)
+		e.release()
+	case another && i >= 0:
+		e.remove(i) // the stack of an error that this one replaces
 	}
-	start := len(e.buf)
+	e.mark() // details that do not fit cost neither the text nor the type
+	e.addDetails(err)
+	e.release()
+}
+
+// addDetails writes what the semantic conventions have no name for, if there is any.
+func (e *encoder) addDetails(err error) {
 	if !e.begin(keyError) {
 		return
 	}
 	_ = e.object(failure{err: err}) // never fails
-	if strings.HasSuffix(string(e.buf[start:]), "{}") {
+	if bytes.HasSuffix(e.buf, []byte("{}")) {
 		e.remove(len(e.keys) - 1)
 	}
 }

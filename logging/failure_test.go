@@ -166,3 +166,44 @@ func TestStackIsReadableOnTheConsole(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestListOfErrorsIsPrintedAlikeThroughSlog(t *testing.T) {
+	l, out := newLogger(t, logging.Config{NoCaller: true})
+	errs := []error{errors.NotFound.New("No such item."), nil, stderrors.New("refused")}
+	l.Info("hello", zap.Errors("errs", errs), zap.Dict("g", zap.Errors("errs", errs)))
+	want := out.fields(t)
+	slog.New(logging.NewSlogHandler(l)).Info("hello", "errs", errs, slog.Group("g", "errs", errs))
+	if diff := cmp.Diff(want, out.fields(t)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSecondErrorOfALineReplacesTheFirstAltogether(t *testing.T) {
+	l, out := newLogger(t, logging.Config{NoCaller: true})
+	first := errors.Internal.New("It broke.").WithMetadata("sku", "17")
+	l.With(zap.Error(first)).Error("hello", zap.Int("n", 1), zap.Error(first), zap.Error(stderrors.New("refused")))
+	want := map[string]any{"n": 1.0, "error.type": "unknown", "exception.message": "refused"}
+	if diff := cmp.Diff(want, out.fields(t)); diff != "" {
+		t.Error(diff)
+	}
+	l.Error("hello", zap.String("exception.stacktrace", "of a panic"), zap.Error(stderrors.New("refused")))
+	if got := out.fields(t)["exception.stacktrace"]; got != "of a panic" {
+		t.Errorf("the stack of the line's own became %v", got)
+	}
+}
+
+func TestDetailsOfAnErrorThatDoNotFitLeaveItsText(t *testing.T) {
+	l, out := newLogger(t, logging.Config{NoCaller: true})
+	var errs []error
+	for range 20 {
+		errs = append(errs, stderrors.New(strings.Repeat("x", 10_000)))
+	}
+	l.Error("hello", zap.Error(stderrors.Join(errs...)), zap.Int("n", 1))
+	got := out.fields(t)
+	if text, _ := got["exception.message"].(string); !strings.HasPrefix(text, "xxx") || got["error.type"] != "unknown" || got["n"] != 1.0 {
+		t.Errorf("the text is %q", text)
+	}
+	if got["error"] != nil || got["log.dropped_fields"] != 1.0 {
+		t.Errorf("%v fields were dropped", got["log.dropped_fields"])
+	}
+}

@@ -8,8 +8,9 @@ type keyAt struct {
 
 // object is an open object.
 type object struct {
-	base  int            // of its keys
-	index map[string]int // of its keys, once there are many; nil: not built
+	base   int            // of its keys
+	index  map[string]int // of its keys, once there are many; nil: not built
+	secret bool           // a namespace with the name of a secret: what is in it is one
 }
 
 // begin writes a key and reports whether its value is to be written: not if the line is full, and not
@@ -19,7 +20,7 @@ func (e *encoder) begin(key string) bool {
 	if info == nil {
 		return false
 	}
-	if info.secret {
+	if info.secret || e.open[len(e.open)-1].secret {
 		e.buf = e.literal(placeholder)
 		return false
 	}
@@ -33,13 +34,12 @@ func (e *encoder) name(key string, remember bool) *keyInfo {
 	}
 	info := e.out.key(key, remember)
 	if info.reserved && len(e.open) == 1 {
-		key = renamed + key
-		info = e.out.key(key, remember)
+		info = e.out.key(renamed+key, remember)
 	}
-	if i := e.find(key); i >= 0 {
+	if i := e.find(info.name); i >= 0 {
 		e.remove(i)
 	}
-	e.addKey(key)
+	e.addKey(info.name)
 	e.separate()
 	e.buf = append(e.buf, info.of(e.human)...)
 	return info
@@ -87,7 +87,7 @@ func (e *encoder) remove(i int) {
 	}
 	for m := range e.marks {
 		if p := &e.marks[m]; p.buf > from {
-			p.buf -= to - from
+			p.buf = max(from, p.buf-(to-from)) // from: the separator behind the first belonged to what comes after the mark
 			p.keys--
 		}
 	}

@@ -13,9 +13,11 @@ import (
 func (e *encoder) OpenNamespace(key string) {
 	limit := e.limit
 	e.limit = -1 // what follows belongs in it, so it cannot be left out
-	e.name(key, true)
+	info := e.name(key, true)
 	e.limit = limit
+	secret := info.secret || e.open[len(e.open)-1].secret
 	e.push()
+	e.open[len(e.open)-1].secret = secret
 }
 
 // AddObject implements [zapcore.ObjectEncoder].

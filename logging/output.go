@@ -4,7 +4,9 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"go.uber.org/zap/zapcore"
 )
@@ -32,6 +34,7 @@ type output struct {
 
 // keyInfo is what is known about the key of a field.
 type keyInfo struct {
+	name        string // by which it is compared: as a reader of the line decodes it
 	json, human string // as it stands in a line, without what precedes
 	secret      bool
 	reserved    bool // the name of something that every line has
@@ -89,7 +92,7 @@ func (o *output) key(name string, remember bool) *keyInfo {
 		return info
 	}
 	info := o.makeKey(name)
-	if remember {
+	if remember && len(name) <= maxKeyBytes {
 		o.keys.put(name, info)
 	}
 	return info
@@ -99,13 +102,19 @@ func (o *output) key(name string, remember bool) *keyInfo {
 const maxKeyBytes = 256
 
 func (o *output) makeKey(name string) *keyInfo {
-	shown := bounded(name, maxKeyBytes)
+	shown := keyName(name)
 	return &keyInfo{
+		name:     shown,
 		json:     string(append(appendQuoted(nil, shown), ':')),
 		human:    string(append(appendBare(nil, shown), '=')),
 		secret:   o.redact.key(shown),
-		reserved: o.reserved[name],
+		reserved: o.reserved[shown],
 	}
+}
+
+// keyName is a key as it is written. Two keys that are written alike are one.
+func keyName(name string) string {
+	return strings.ToValidUTF8(bounded(name, maxKeyBytes), string(utf8.RuneError))
 }
 
 func (o *output) write(line []byte) error {

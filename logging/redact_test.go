@@ -95,3 +95,45 @@ func TestSecretOverTheBoundOfAFieldIsStillKnown(t *testing.T) {
 		t.Error(body)
 	}
 }
+
+func TestWhatIsInANamespaceNamedLikeASecretIsOne(t *testing.T) {
+	l, out := newLogger(t, logging.Config{NoCaller: true})
+	s := slog.New(logging.NewSlogHandler(l)).WithGroup("cookies")
+	l.Info("hello", zap.Namespace("credentials"), zap.String("user", secret), zap.Bool("known", true), zap.Namespace("more"), zap.Int("pin", 1234))
+	l.With(zap.Namespace("password"), zap.String("old", secret)).Info("hello", zap.String("new", secret))
+	s.Info("hello", "session", secret)
+	s.With("a", secret).Info("hello", "b", secret, "err", errors.New(secret), "in", slog.GroupValue(slog.String("c", secret)))
+	if strings.Contains(out.String(), secret) || strings.Contains(out.String(), "1234") {
+		t.Errorf("a secret in %s", out)
+	}
+	want := map[string]any{"cookies": map[string]any{"a": "REDACTED", "b": "REDACTED", "err": "REDACTED", "in": "REDACTED"}}
+	if diff := cmp.Diff(want, out.fields(t)); diff != "" {
+		t.Error(diff)
+	}
+	plain, out := newLogger(t, logging.Config{NoCaller: true, PlainKeys: []string{"credentials"}})
+	plain.Info("hello", zap.Namespace("credentials"), zap.String("user", "ada"))
+	if diff := cmp.Diff(map[string]any{"credentials": map[string]any{"user": "ada"}}, out.fields(t)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// card hides itself, as slog's documentation shows.
+type card string
+
+func (card) LogValue() slog.Value { return slog.StringValue("a card") }
+
+type holder struct{ name, pin string }
+
+func (h *holder) LogValue() slog.Value { return slog.GroupValue(slog.String("name", h.name)) }
+func (h *holder) String() string       { return h.name + h.pin }
+
+func TestValueThatSaysHowItIsLoggedIsAskedByZapToo(t *testing.T) {
+	l, out := newLogger(t, logging.Config{NoCaller: true})
+	ada := &holder{"Ada", secret}
+	l.Info("hello", zap.Any("card", card(secret)), zap.Any("holder", ada), zap.Stringer("text", ada), zap.Any("nobody", (*holder)(nil)), zap.Dict("in", zap.Any("card", card(secret))))
+	name := map[string]any{"name": "Ada"}
+	want := map[string]any{"card": "a card", "holder": name, "text": name, "nobody": "<nil>", "in": map[string]any{"card": "a card"}}
+	if diff := cmp.Diff(want, out.fields(t)); diff != "" {
+		t.Error(diff)
+	}
+}

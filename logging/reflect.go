@@ -63,7 +63,7 @@ func (e *encoder) jsonObject(data []byte) (rest []byte) {
 
 // jsonMember keeps the first of two members with one name: somebody else's document may hold many.
 func (e *encoder) jsonMember(key string, data []byte) (rest []byte) {
-	if len(e.open) > maxDepth || e.find(key) >= 0 {
+	if len(e.open) > maxDepth || e.find(keyName(key)) >= 0 {
 		return skipJSON(data)
 	}
 	info := e.name(key, false)

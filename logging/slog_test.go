@@ -165,3 +165,12 @@ func TestSlogErrorsArePrintedLikeZaps(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestStringThatPanicsIsSaidUnderItsKeyThroughSlogToo(t *testing.T) {
+	l, out := newLogger(t, logging.Config{NoCaller: true})
+	slog.New(logging.NewSlogHandler(l)).Info("hello", "a", &brokenString{}, slog.Group("g", "b", &brokenString{}, "c", 3))
+	want := map[string]any{"a": "PANIC=no string", "g": map[string]any{"b": "PANIC=no string", "c": 3.0}}
+	if diff := cmp.Diff(want, out.fields(t)); diff != "" {
+		t.Error(diff)
+	}
+}
