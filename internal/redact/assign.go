@@ -87,8 +87,8 @@ func bare(s string, from int) int {
 	for to < len(s) && (s[to] == '[' || s[to] == '{' || s[to] == '(') { // map[k:v], []string{"v"}
 		to = token(s, min(closing(s, to)+1, len(s)))
 	}
-	if start, end := formAt(s, from); start == from { // a form may go on behind a blank
-		to = max(to, end)
+	if start, end := formAt(s, from); start == from && end > to { // a form goes on behind a blank
+		to = token(s, end)
 	}
 	return to
 }

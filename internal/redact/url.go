@@ -68,11 +68,9 @@ func parameter(pair string) string {
 	return pair
 }
 
-// unescapedText finds secrets in an escaped text as it is, and as it is meant.
+// unescapedText takes the secrets out of an escaped text as it is, and as it is meant.
 func unescapedText(s string) string {
-	if clean := Text(s); clean != s {
-		return clean
-	}
+	s = Text(s)
 	plain, err := url.QueryUnescape(s)
 	if err != nil || plain == s {
 		return s
