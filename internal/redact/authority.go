@@ -59,7 +59,7 @@ func port(s string) bool {
 
 // dataSource finds the password in the user:password@tcp(host) of the MySQL driver, at its @.
 func dataSource(s string, i int) (from, to int) {
-	const longest = 256
+	const longest = 128 // keeps a text of nothing but @tcp( linear
 	if !strings.HasPrefix(s[i:], "@tcp(") && !strings.HasPrefix(s[i:], "@unix(") {
 		return 0, 0
 	}
