@@ -51,6 +51,7 @@
 //   - Shutdown returns within its bound, 5 s by default, and a [LossError] says how many spans did not
 //     arrive, and why.
 //   - Failures of an export are logged at most once a minute; so is, once, that they are over.
+//   - A text that is no UTF-8 becomes one; otherwise OTLP would refuse the whole batch.
 //   - The resource has no schema URL, so no other library's can conflict with it.
 //   - The metric sdk_build_info tells which modules of the SDK run, in which versions.
 //

@@ -103,7 +103,7 @@ func (a *accountant) export(ctx context.Context, spans []sdktrace.ReadOnlySpan) 
 	}
 	ctx, cancel := a.withStop(ctx)
 	defer cancel()
-	return a.exporter.ExportSpans(ctx, spans)
+	return a.exporter.ExportSpans(ctx, validSpans(spans))
 }
 
 // Shutdown shuts the exporter down.
@@ -160,6 +160,7 @@ func newMetricPipeline(name string, exporter sdkmetric.Exporter, logger *slog.Lo
 
 // Export returns nil also where the export failed, as [accountant.ExportSpans] does.
 func (p *metricPipeline) Export(ctx context.Context, metrics *metricdata.ResourceMetrics) error {
+	makeValid(metrics)
 	if err := p.Exporter.Export(ctx, metrics); err != nil {
 		p.failed.Add(1)
 		p.lastErr.Store(&err)

@@ -57,7 +57,7 @@ func newResource(service string, cfg Config, s settings) *resource.Resource {
 	if cfg.Version != "" {
 		attrs = append(attrs, semconv.ServiceVersion(cfg.Version))
 	}
-	return resource.NewSchemaless(attrs...)
+	return resource.NewSchemaless(validAttrs(attrs)...)
 }
 
 // moduleVersions lists the SDK's modules in the program, such as httpclient@v0.1.0.
