@@ -44,7 +44,7 @@ func (c *Consumer) logResume(p *pause) {
 }
 
 func (c *Consumer) logRecord(level slog.Level, msg string, it *item, attrs ...slog.Attr) {
-	d := &delivery{Record: it.delivery.Record, group: c.group}
+	d := &delivery{Record: it.record(), group: c.group}
 	d.attempt = it.tries
 	attrs = append(attrs, slog.String("code", it.failure.code.String()), slog.String("error", errorText(it.failure.err)))
 	c.log.LogAttrs(context.Background(), level, msg, d.appendAttrs(attrs)...)

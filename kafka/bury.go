@@ -217,7 +217,7 @@ func (c *Consumer) buried(it *item, err error) {
 	c.act(it, v)
 }
 
-func (w *deadLetterWriter) name(it *item) string { return w.topic(it.delivery.Topic).name }
+func (w *deadLetterWriter) name(it *item) string { return w.topic(it.part.topic).name }
 
 // topic returns a copy of what is known of the source's dead-letter topic.
 func (w *deadLetterWriter) topic(source string) deadLetterTopic {
@@ -232,7 +232,7 @@ func (w *deadLetterWriter) topic(source string) deadLetterTopic {
 // letter makes the dead letter of a record: key, value and headers as they are,
 // and the time of the failure, because retention counts from it.
 func (w *deadLetterWriter) letter(it *item, now time.Time) *kgo.Record {
-	r := &it.delivery.Record
+	r := it.record()
 	t := w.topic(r.Topic)
 	f := failureOf(it, w.c.group)
 	return &kgo.Record{
@@ -245,7 +245,7 @@ func (w *deadLetterWriter) letter(it *item, now time.Time) *kgo.Record {
 // letters says of the first failure, the attempts and the record's own time is
 // carried on.
 func failureOf(it *item, group string) Failure {
-	r := &it.delivery.Record
+	r := it.record()
 	prior, _ := DecodeFailure(r.Headers)
 	first := it.firstFailure
 	if !prior.FirstFailure.IsZero() && prior.FirstFailure.Before(first) {
@@ -303,11 +303,11 @@ func (c *Consumer) buryAgain(client *kgo.Client, it *item, letter *kgo.Record) {
 }
 
 func (w *deadLetterWriter) force(ctx context.Context, admin *kadm.Client, it *item, letter *kgo.Record) error {
-	if err := w.refresh(ctx, admin, it.delivery.Topic); err != nil {
+	if err := w.refresh(ctx, admin, it.part.topic); err != nil {
 		return err
 	}
 	letter = again(letter)
-	letter.Partition = it.delivery.Partition % max(w.topic(it.delivery.Topic).partitions, 1)
+	letter.Partition = it.part.partition % max(w.topic(it.part.topic).partitions, 1)
 	writer, err := w.largeClient()
 	if err != nil {
 		return err

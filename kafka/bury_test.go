@@ -196,3 +196,25 @@ func TestFailureHeadersAreReplacedWhenARecordFailsAgain(t *testing.T) {
 		}
 	})
 }
+
+// Middleware that decrypts replaces the value of the record it passes on: the
+// next attempt and the dead letter are of the record as it was written.
+func TestHandlerThatReplacesFieldsChangesNeitherRetriesNorTheDeadLetter(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		cfg := quiet(t, b)
+		cfg.Attempts, cfg.OutageRatio = 2, -1
+		run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error {
+			if string(r.Key) != "k" || string(r.Value) != "sealed" || len(r.Headers) != 1 || r.Offset != 0 {
+				t.Errorf("attempt %d sees key %q, value %q, %d headers, offset %d", r.Attempt(), r.Key, r.Value, len(r.Headers), r.Offset)
+			}
+			r.Key, r.Value, r.Headers, r.Topic, r.Offset = nil, []byte("open"), nil, "other", 7
+			return errors.Unavailable.New("")
+		}, cfg)
+		b.Produce(t, kafka.Record{Topic: "orders", Key: []byte("k"), Value: []byte("sealed"), Headers: []kafka.Header{{Key: "tag"}}})
+		dead := b.WaitDeadLetters(t, "orders", "g", 1)[0]
+		if r := dead.Record; string(r.Key) != "k" || string(r.Value) != "sealed" || len(r.Headers) != 1 || r.ID() != (kafka.ID{Topic: "orders"}) {
+			t.Errorf("dead letter: key %q, value %q, %d headers, ID %v", r.Key, r.Value, len(r.Headers), r.ID())
+		}
+		b.WaitCaughtUp(t, "orders", "g")
+	})
+}

@@ -158,8 +158,8 @@ func (w *worker) run() {
 func (w *worker) takeLocked(it *item, now time.Time) *delivery {
 	d := &it.delivery
 	if it.tries > 0 {
-		// A handler may have kept the record of an earlier attempt.
-		d = &delivery{Record: it.delivery.Record, group: it.delivery.group}
+		// A handler may have kept the record of an earlier attempt, or changed it.
+		d = &delivery{Record: it.record(), group: it.delivery.group}
 	}
 	it.tries++
 	d.attempt = it.attempts + 1

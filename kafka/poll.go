@@ -120,7 +120,7 @@ func (c *Consumer) offer(ftp kgo.FetchTopicPartition) {
 // newItem copies a record out of the client's batch; keys, values and header
 // values still point into it.
 func (c *Consumer) newItem(r *kgo.Record) *item {
-	it := &item{size: int64(len(r.Key) + len(r.Value))}
+	it := &item{source: r, size: int64(len(r.Key) + len(r.Value))}
 	d := &it.delivery
 	d.group = c.group
 	d.Record = recordOf(r)

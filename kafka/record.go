@@ -14,8 +14,10 @@ import (
 // LeaderEpoch are answers of the broker and are ignored on publishing: the key
 // decides the partition.
 //
-// A handler may keep a Record and the bytes in it after it returned, and must
-// not change the bytes: retries and the dead letter use them.
+// A handler may keep a Record and the bytes in it after it returned, and may
+// replace its fields for handlers that it calls: each attempt gets the record as
+// it was written. It must not change the bytes: retries and the dead letter use
+// them.
 type Record struct {
 	// Topic is the topic the record is published to or was read from.
 	Topic string

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // scheduler deals the records of the assigned partitions to the workers: one
@@ -105,7 +106,8 @@ type slot struct {
 // item is a record in flight. What only a record in trouble needs is apart: most
 // records never fail, and each of them pays for every byte.
 type item struct {
-	delivery delivery // of the first attempt, with the record
+	delivery delivery // of the first attempt; its record is the handler's
+	source   *kgo.Record
 	part     *partition
 	slot     *slot
 	next     *item
@@ -116,6 +118,14 @@ type item struct {
 	inHands  bool // a worker handles it
 	burial   bool // its dead letter is being written
 	*trouble      // nil before the first failure
+}
+
+// record is the record as it was written, whatever a handler made of its own.
+func (it *item) record() Record {
+	if it.source == nil {
+		return it.delivery.Record
+	}
+	return recordOf(it.source)
 }
 
 // trouble is the state of a record that failed.
