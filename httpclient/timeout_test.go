@@ -273,7 +273,7 @@ func TestDrainLeavesTimeForTheNextAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		script := httpclienttest.NewTransport(
 			httpclienttest.Step{Status: 503, Body: strings.Repeat("x", 5000), BodyDelay: time.Minute},
-			httpclienttest.Status(200))
+			httpclienttest.Step{Delay: 100 * time.Millisecond})
 		resp, err := send(t, newClient(t, script, httpclient.Config{Timeout: 1500 * time.Millisecond}), "GET", target, "")
 		if err != nil {
 			t.Fatal(err)
