@@ -57,6 +57,18 @@ func TestPanicBecomesA500(t *testing.T) {
 	}
 }
 
+func TestImpossibleStatusIsA500(t *testing.T) {
+	handler, err := httpserver.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(1000) }), httpserver.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	if w.Code != 500 || !strings.Contains(w.Body.String(), `"code":"internal"`) {
+		t.Errorf("answer = %d %s", w.Code, w.Body)
+	}
+}
+
 type explosive struct{}
 
 func (explosive) String() string { panic("again") }

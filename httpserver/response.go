@@ -61,7 +61,7 @@ func (rw *response) WriteHeader(status int) {
 		rw.unrouted.answerUnrouted(status)
 		rw.discard = true
 		return
-	case status >= 200 || status == http.StatusSwitchingProtocols:
+	case status >= 200 && status <= 999 || status == http.StatusSwitchingProtocols: // net/http panics beyond
 		rw.begin(status)
 	}
 	rw.ResponseWriter.WriteHeader(status)
