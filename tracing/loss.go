@@ -53,7 +53,21 @@ func plural(n int64, what string) string {
 
 // errorText returns an error's text without secrets. A collector's answer is part of some texts, and
 // may be a page.
-func errorText(err error) string { return redact.Text(clip(err.Error(), 1024)) }
+func errorText(err error) string {
+	const limit, overlap = 1024, 4096 // a secret across the bound is known by its form if it is seen whole
+	return clip(redact.Text(clip(plainText(err), limit+overlap)), limit)
+}
+
+// plainText returns an error's text, or what fmt makes of an error whose method panics, which is <nil> for
+// a nil pointer: telemetry is not what ends a program.
+func plainText(err error) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("%v", err)
+		}
+	}()
+	return err.Error()
+}
 
 // logEvery is how often the failures of one exporter are logged. A collector that is down fails an
 // export every few seconds; one line a minute says the same.

@@ -64,14 +64,22 @@ func (s Span) End(err *error) {
 		s.Span.End()
 		return
 	}
-	defer s.Span.End()
+	// Not deferred itself: the SDK's End would then record the panic once more, secrets and all.
+	defer func() { s.Span.End() }()
 	if p := recover(); p != nil {
-		recordFault(s.Span, "panic", fmt.Errorf("panic: %v", p))
+		recordFault(s.Span, "panic", panicError(p))
 		panic(p)
 	}
 	if err != nil {
 		RecordError(s.Span, *err)
 	}
+}
+
+func panicError(p any) error {
+	if err, ok := p.(error); ok {
+		return fmt.Errorf("panic: %w", err)
+	}
+	return fmt.Errorf("panic: %v", p)
 }
 
 // RecordError writes an error on a span. It sets error.type to the error's code (errors.CodeOf). Where

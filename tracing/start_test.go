@@ -188,3 +188,52 @@ func BenchmarkStart(b *testing.B) {
 		}
 	})
 }
+
+func TestPanicIsRecordedOnceAndWithoutItsSecret(t *testing.T) {
+	recorder := tracingtest.NewRecorder()
+	recorder.SetGlobal(t)
+	func() {
+		defer func() { _ = recover() }()
+		_, span := tracing.Start(t.Context(), "reserve")
+		defer span.End(nil)
+		panic("password=hush")
+	}()
+	span := recorder.Span(t, "reserve")
+	if len(span.Events) != 1 {
+		t.Fatalf("%d events, want 1", len(span.Events))
+	}
+	if text := fmt.Sprint(span.Events, span.Status); strings.Contains(text, "hush") {
+		t.Errorf("the secret is in %s", text)
+	}
+}
+
+type brokenError struct{ text string }
+
+func (e *brokenError) Error() string { return e.text }
+
+// A function that returns a nil pointer as an error is wrong, but works until somebody asks for the text.
+func TestErrorThatIsANilPointerIsRecorded(t *testing.T) {
+	recorder := tracingtest.NewRecorder()
+	recorder.SetGlobal(t)
+	func() (err error) {
+		_, span := tracing.Start(t.Context(), "reserve")
+		defer span.End(&err)
+		var none *brokenError
+		return none
+	}()
+	if got := recorder.Span(t, "reserve").Status.Description; got != "<nil>" {
+		t.Errorf("the description is %q", got)
+	}
+}
+
+func TestSecretAcrossTheBoundOfATextIsNotShown(t *testing.T) {
+	recorder := tracingtest.NewRecorder()
+	recorder.SetGlobal(t)
+	token := "eyJ" + strings.Repeat("a", 30) + "." + strings.Repeat("b", 600) + "." + strings.Repeat("c", 40)
+	err := errors.New(strings.Repeat("x ", 300) + token)
+	_, span := tracing.Start(t.Context(), "reserve")
+	span.End(&err)
+	if got := recorder.Span(t, "reserve").Status.Description; strings.Contains(got, "eyJ") {
+		t.Errorf("the description is %q", got)
+	}
+}
