@@ -71,6 +71,9 @@ func NewConsumer(brokers []string, group string, topics []string, handler Handle
 		faults = append(faults, errors.New("handler: none given"))
 	}
 	faults = append(faults, checkTopics(topics))
+	if slices.Contains(topics, cfg.DeadLetterTopic) && cfg.DeadLetterTopic != "" {
+		faults = append(faults, fmt.Errorf("DeadLetterTopic is %q, want a topic that is not consumed: its records would come back for ever", cfg.DeadLetterTopic))
+	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, errors.InvalidArgument.Wrap(fmt.Errorf("kafka: new consumer of group %q: %w", group, err), "")
 	}

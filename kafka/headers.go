@@ -241,9 +241,11 @@ func isFailureKey(key string) bool {
 	return len(key) > 2 && key[0] == '_' && key[1] == '_' && slices.Contains(failureKeys[:], key)
 }
 
-// originOf reads the record's origin from its headers: ours anywhere, those of
-// KIP-1191 in dead-letter topics only, since a record that was taken from there
-// by other tools keeps them while it has become a record of its own.
+// originOf reads the record's origin from its headers: ours in the topic that
+// they name and on dead letters, those of KIP-1191 in dead-letter topics only. A
+// handler that publishes with the headers of what it handled, and a tool that
+// copies a dead letter, make records of their own: two with the ID of a third
+// would be one to whoever deduplicates.
 func originOf(r *Record) (ID, bool) {
 	if len(r.Headers) == 0 {
 		return ID{}, false
@@ -251,7 +253,7 @@ func originOf(r *Record) (ID, bool) {
 	for i := len(r.Headers) - 1; i >= 0; i-- {
 		if r.Headers[i].Key == HeaderOrigin {
 			if id, ok := decodeID(r.Headers[i].Value); ok {
-				return id, true
+				return id, id.Topic == r.Topic || isDeadLetter(r)
 			}
 		}
 	}
@@ -260,6 +262,13 @@ func originOf(r *Record) (ID, bool) {
 	}
 	f, _ := DecodeFailure(r.Headers)
 	return f.Source, f.Source.Topic != ""
+}
+
+// isDeadLetter says whether the record lies among dead letters, or is one in a
+// topic of another name: a redriven record has no [HeaderTopic].
+func isDeadLetter(r *Record) bool {
+	_, failed := r.Header(HeaderTopic)
+	return failed || IsDeadLetterTopic(r.Topic)
 }
 
 func decodeID(value []byte) (ID, bool) {

@@ -94,6 +94,8 @@ func TestRecordID(t *testing.T) {
 		{"without headers", "orders", nil, own},
 		{"redriven", "orders", []kafka.Header{{Key: kafka.HeaderOrigin, Value: []byte("orders/1/7")}}, kafka.ID{Topic: "orders", Partition: 1, Offset: 7}},
 		{"from another partition", "orders", []kafka.Header{{Key: kafka.HeaderOrigin, Value: []byte("orders/2/70")}}, kafka.ID{Topic: "orders", Partition: 2, Offset: 70}},
+		{"a new record with the headers of a redriven one", "shipments", []kafka.Header{{Key: kafka.HeaderOrigin, Value: []byte("orders/1/7")}}, kafka.ID{Topic: "shipments", Partition: 1, Offset: 50}},
+		{"a dead letter in a topic of its own name", "rejects", []kafka.Header{{Key: kafka.HeaderOrigin, Value: []byte("orders/1/7")}, {Key: kafka.HeaderTopic, Value: []byte("orders")}}, kafka.ID{Topic: "orders", Partition: 1, Offset: 7}},
 		{"from its own future", "orders", []kafka.Header{{Key: kafka.HeaderOrigin, Value: []byte("orders/1/51")}}, own},
 		{"garbage", "orders", []kafka.Header{{Key: kafka.HeaderOrigin, Value: []byte("orders/x/51")}}, own},
 		{"the last counts", "orders", []kafka.Header{{Key: kafka.HeaderOrigin, Value: []byte("orders/1/3")}, {Key: kafka.HeaderOrigin, Value: []byte("orders/1/4")}}, kafka.ID{Topic: "orders", Partition: 1, Offset: 4}},

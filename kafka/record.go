@@ -85,9 +85,10 @@ func ParseID(s string) (ID, error) {
 // what to remember in order not to do something twice; see [Deduplicate].
 //
 // The origin comes from a header when the record was moved by this module or
-// is a dead letter by KIP-1191. A header that names a place in the record's
-// own partition that is not before the record is a forgery or an accident, and
-// is not believed.
+// is a dead letter by KIP-1191. A header is not believed where it names another
+// topic and the record is no dead letter: a record that was published with the
+// headers of another one is a record of its own. Nor where it names a place in
+// the record's own partition that is not before the record.
 func (r *Record) ID() ID {
 	own := ID{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
 	origin, ok := originOf(r)

@@ -201,3 +201,12 @@ func TestDeadLetterTopicNames(t *testing.T) {
 		}
 	}
 }
+
+// A dead letter in a topic that the consumer reads would come back for ever.
+func TestDeadLettersDoNotGoIntoATopicThatIsConsumed(t *testing.T) {
+	_, err := kafka.NewConsumer([]string{"b:1"}, "g", []string{"orders", "returns"}, nothing, kafka.ConsumerConfig{DeadLetterTopic: "returns"})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	wants(t, err, errors.InvalidArgument, `DeadLetterTopic is "returns"`)
+}
