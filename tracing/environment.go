@@ -92,7 +92,7 @@ func (e *environment) oneOf(name, fallback string, words ...string) string {
 	return fallback
 }
 
-// list reads words separated by commas, each at most once. The word none stands alone and means that
+// list reads words separated by commas, in any case, each at most once. The word none stands alone and means that
 // there is none; ok is false where the variable is unset.
 func (e *environment) list(name string, words ...string) (list []string, ok bool) {
 	value := e.get(name)
@@ -102,14 +102,14 @@ func (e *environment) list(name string, words ...string) (list []string, ok bool
 	allowed := append(slices.Clone(words), "none")
 	for item := range strings.SplitSeq(value, ",") {
 		item = strings.TrimSpace(item)
-		switch {
-		case item == "":
-		case !slices.Contains(allowed, item):
+		switch word := strings.ToLower(item); {
+		case word == "":
+		case !slices.Contains(allowed, word):
 			e.fault(name, value, "%q is not supported: must be of %s", withoutSecrets(item), strings.Join(allowed, ", "))
-		case slices.Contains(list, item):
-			e.fault(name, value, "%s is there twice", item)
+		case slices.Contains(list, word):
+			e.fault(name, value, "%s is there twice", word)
 		default:
-			list = append(list, item)
+			list = append(list, word)
 		}
 	}
 	if !slices.Contains(list, "none") {

@@ -64,7 +64,7 @@ func (e *environment) otlpVariable(sig signal, what string) (name, value string)
 
 func (e *environment) protocol(sig signal) {
 	name, value := e.otlpVariable(sig, "PROTOCOL")
-	switch value {
+	switch strings.ToLower(value) {
 	case "", "http/protobuf":
 	case "grpc", "http/json":
 		e.fault(name, value, "not supported: must be http/protobuf, which collectors take on port 4318")

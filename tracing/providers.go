@@ -70,8 +70,8 @@ func (p *Providers) LogValue() slog.Value {
 }
 
 // Shutdown exports what is waiting and stops everything that Setup started, once; every later call
-// returns the first one's result. It returns when ctx ends or Config.ShutdownTimeout is over, whatever
-// the collector does; spans that end later are lost.
+// waits for the first and returns its result. The first returns when ctx ends or Config.ShutdownTimeout is
+// over, whatever the collector does; spans that end later are lost.
 //
 // A [*LossError] says what was lost since Setup, also to failures long ago. Any other error is one of
 // Config.SpanProcessors or Config.MetricReaders, or the end of ctx where nothing is known to be lost.

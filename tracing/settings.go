@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
 // settings are what the environment says.
@@ -185,6 +186,9 @@ func (e *environment) resourceAttributes() []attribute.KeyValue {
 		if err != nil {
 			e.faultf("%s: the value of %q is not percent-encoded", name, withoutSecrets(key))
 			return
+		}
+		if decoded == "" && (key == string(semconv.ServiceNameKey) || key == string(semconv.ServiceVersionKey)) {
+			return // says nothing, and must not hide what is known otherwise
 		}
 		attrs = append(attrs, attribute.String(key, decoded))
 	})
