@@ -1,11 +1,14 @@
 package kafka
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // bench is a scheduler in a test's hands: partitions 0 and 1 of a topic.
@@ -163,5 +166,45 @@ func TestOutageDoesNotHideAFlood(t *testing.T) {
 	}
 	if dead > floodRecords {
 		t.Errorf("%d dead letters of %d records", dead, offset)
+	}
+}
+
+// After an unclean election a partition's log is shorter, and other records take
+// the offsets that were lost. They are new ones, however far the old ones went.
+func TestRecordsOfATruncatedLogAreNotTakenForTheLostOnes(t *testing.T) {
+	c, err := NewConsumer([]string{"localhost:9092"}, "g", []string{"t"}, func(context.Context, *Record) error { return nil }, ConsumerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, tp := c.sched, topicPartition{"t", 0}
+	s.assign(tp, describePartition("g", "test", tp))
+	fetch := func(from, to int64, epoch int32) {
+		ftp := kgo.FetchTopicPartition{Topic: "t"}
+		for offset := from; offset < to; offset++ {
+			ftp.Records = append(ftp.Records, &kgo.Record{Topic: "t", Offset: offset, LeaderEpoch: epoch, Key: fmt.Append(nil, offset)})
+		}
+		c.offer(ftp)
+	}
+	handleAll := func() (offsets []int64) {
+		for it := s.pickLocked(time.Now()); it != nil; it = s.pickLocked(time.Now()) {
+			offsets = append(offsets, it.delivery.Offset)
+			s.finishLocked(it, failure{}, time.Now())
+		}
+		return offsets
+	}
+	fetch(0, 10, 3)
+	late := s.pickLocked(time.Now())
+	handleAll()
+	fetch(4, 8, 3) // The same ones, fetched again.
+	if again := handleAll(); again != nil {
+		t.Errorf("handled %v again", again)
+	}
+	fetch(6, 9, 4)
+	if got := handleAll(); !slices.Equal(got, []int64{6, 7, 8}) {
+		t.Errorf("handled %v, want 6, 7 and 8 of the new leader", got)
+	}
+	s.finishLocked(late, failure{}, time.Now())
+	if mark, epoch, ok := s.parts[tp].tracker.uncommitted(); !ok || mark != 9 || epoch != 4 {
+		t.Errorf("to be committed: %d, %v, of epoch %d", mark, ok, epoch)
 	}
 }

@@ -18,8 +18,10 @@ type tracker struct {
 	head, tail int64
 	// done counts the complete entries between head and tail.
 	done int
-	// next is the lowest offset that may be added.
-	next int64
+	// next is the lowest offset that may be added, unless by a newer leader than
+	// newest, the newest epoch that was added.
+	next   int64
+	newest int32
 	// mark is the offset to commit; -1 before anything was added.
 	mark      int64
 	markEpoch int32
@@ -38,15 +40,20 @@ type tracked struct {
 const minRing = 16
 
 func newTracker() tracker {
-	return tracker{mark: -1, committed: -1, markEpoch: -1}
+	return tracker{mark: -1, committed: -1, markEpoch: -1, newest: -1}
 }
 
 // add notes an offset as held and returns its sequence number. It reports
-// false for an offset that was added before, which a repeated fetch brings.
+// false for an offset that was added before, which a repeated fetch brings. Under
+// a newer leader it is another record: the log was cut off by an unclean election.
 func (t *tracker) add(offset int64, epoch int32) (seq int64, ok bool) {
 	if offset < t.next {
-		return 0, false
+		if epoch <= t.newest {
+			return 0, false
+		}
+		t.truncate(offset)
 	}
+	t.newest = max(t.newest, epoch)
 	if t.tail-t.head == int64(len(t.ring)) {
 		t.grow()
 	}
@@ -61,6 +68,18 @@ func (t *tracker) add(offset int64, epoch int32) (seq int64, ok bool) {
 		t.mark = offset // Nothing is held before it: a gap is passed over.
 	}
 	return seq, true
+}
+
+// truncate passes over the entries from the offset on, which the log has lost.
+func (t *tracker) truncate(offset int64) {
+	for seq := t.head; seq < t.tail; seq++ {
+		if e := &t.ring[seq&int64(len(t.ring)-1)]; e.offset >= offset && !e.done {
+			e.done = true
+			t.done++
+		}
+	}
+	t.advance()
+	t.committed = min(t.committed, offset)
 }
 
 // complete notes that the entry is done and moves the mark as far as it goes.
