@@ -199,6 +199,28 @@ func TestContextAndLoggerLeaveRoomForTheLine(t *testing.T) {
 	}
 }
 
+func TestNamespaceThatAFieldOfTheContextOpensHoldsNobodyElses(t *testing.T) {
+	for _, format := range []logging.Format{logging.FormatJSON, logging.FormatConsole} {
+		l, out := newLogger(t, logging.Config{NoCaller: true, Format: format})
+		opens := zap.Inline(zapcore.ObjectMarshalerFunc(func(enc zapcore.ObjectEncoder) error {
+			enc.OpenNamespace("deep")
+			return nil
+		}))
+		ctx := logging.With(logging.NewContext(context.Background(), l.With(zap.Int("logger", 1))), opens, zap.Int("context", 2))
+		logging.FromContext(ctx).Info("hello", zap.Int("line", 3))
+		if format == logging.FormatConsole {
+			if want := "hello deep={} context=2 logger=1 line=3\n"; !strings.HasSuffix(out.String(), want) {
+				t.Errorf("got %q, want %q", out, want)
+			}
+			continue
+		}
+		want := map[string]any{"deep": map[string]any{}, "context": 2.0, "logger": 1.0, "line": 3.0}
+		if diff := cmp.Diff(want, out.fields(t)); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
 // prefixing is a core that puts a field before those of each line.
 type prefixing struct{ zapcore.Core }
 

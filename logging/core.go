@@ -231,6 +231,7 @@ func (e *encoder) contextAttrs(b *binding) {
 	e.attrs = b.source.AppendAttrs(e.attrs[:0])
 	for i := range e.attrs {
 		e.attr(e.attrs[i])
+		e.pop(1, e.out.human) // a namespace that it opened must not swallow the fields of others
 	}
 }
 
