@@ -88,18 +88,32 @@ func commitOffsets(ctx context.Context, client *kgo.Client, offsets map[string]m
 	return refused, err
 }
 
-// committed notes what the broker has.
+// committed notes what the broker has. A partition whose offsets it refuses, for
+// its topic was deleted perhaps, stops being fetched where that is too many, and
+// the others go on.
 func (c *Consumer) committed(parts []*partition, offsets map[string]map[int32]kgo.EpochOffset, refused map[topicPartition]error) {
 	s := c.sched
+	fetch := false
+	var gated []*partition
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, p := range parts {
 		at, sent := offsets[p.topic][p.partition]
-		if !sent || refused[p.topicPartition] != nil {
-			continue
+		switch {
+		case !sent:
+		case refused[p.topicPartition] == nil:
+			fetch = s.committedLocked(p, at.Offset) || fetch
+		case p.gated:
+			p.refused, fetch = true, true
+			gated = append(gated, p)
 		}
-		s.committedLocked(p, at.Offset)
 	}
+	s.mu.Unlock()
+	if fetch {
+		c.applyFetching() // Before the gate opens, so that nothing of them comes through.
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.openLocked(gated)
 	if s.roomLocked() > 0 {
 		token(s.room)
 	}

@@ -109,7 +109,7 @@ func (c *Consumer) applyFetching() {
 	pause, resume := map[string][]int32{}, map[string][]int32{}
 	c.sched.mu.Lock()
 	for tp, p := range c.sched.parts {
-		stop := p.stuck || p.crowded || p.burying > 0
+		stop := p.stuck || p.refused || p.crowded || p.burying > 0
 		if stop == c.fetching[tp] {
 			continue
 		}

@@ -279,6 +279,35 @@ func TestCommitsThatFailBoundWhatIsHandled(t *testing.T) {
 	})
 }
 
+// A topic whose offsets are refused, because it was deleted for instance, waits
+// alone.
+func TestCommitsOfOneTopicThatFailDoNotStopTheOthers(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1, "returns": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		fault := b.Fault(kafkatest.Fault{Request: kmsg.OffsetCommit, Topic: "orders", Group: "g", Err: kerr.UnknownTopicOrPartition, Times: -1})
+		cfg := quiet(t, b)
+		cfg.MaxInFlight, cfg.MaxAhead = 50, 200
+		var n atomic.Int64
+		run(t, b, "g", []string{"orders", "returns"}, func(_ context.Context, r *kafka.Record) error {
+			if r.Topic == "orders" {
+				n.Add(1)
+			}
+			return nil
+		}, cfg)
+		b.Produce(t, records("orders", 1000, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
+		time.Sleep(time.Minute)
+		b.Produce(t, records("returns", 1000, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
+		b.WaitCaughtUp(t, "returns", "g")
+		if got := n.Load(); got > 250 {
+			t.Errorf("%d records were handled without a commit, want about 200", got)
+		}
+		fault.Lift()
+		b.WaitCaughtUp(t, "orders", "g")
+		if got := n.Load(); got != 1000 {
+			t.Errorf("%d records were handled, want 1000", got)
+		}
+	})
+}
+
 // A handler that takes longer than the rebalance timeout must not have the member
 // removed and everything handled again (dapr#4580): the partition that moves
 // drains to its budget, the one that stays is left alone.

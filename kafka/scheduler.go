@@ -84,6 +84,7 @@ type partition struct {
 	blocked      int
 	blockedBytes int64
 	gated        bool
+	refused      bool // the broker refuses its offsets, and too many are not committed
 	stuck        bool // too many complete records wait for an incomplete one
 	crowded      bool // too many records wait behind blocked ones
 	burying      int  // records whose dead letter cannot be written
@@ -383,7 +384,7 @@ func (s *scheduler) aheadLocked(p *partition, ahead, room int) {
 		return
 	}
 	token(s.kick)
-	if ahead >= room && !p.gated {
+	if ahead >= room && !p.gated && !p.refused {
 		p.gated = true
 		s.gated++
 	}
@@ -391,13 +392,26 @@ func (s *scheduler) aheadLocked(p *partition, ahead, room int) {
 
 // committedLocked notes what the broker has. A partition of which everything is
 // committed that can be waits for a record and not for a commit: it is stuck,
-// and the others are not to wait with it.
-func (s *scheduler) committedLocked(p *partition, offset int64) {
+// and the others are not to wait with it. It reports whether the partition's
+// fetching has to be resumed.
+func (s *scheduler) committedLocked(p *partition, offset int64) (fetch bool) {
 	p.tracker.commit(offset)
+	fetch = p.refused
+	p.refused = false
 	_, _, more := p.tracker.uncommitted()
 	if p.gated && (!more || p.tracker.ahead() < s.limits.ahead-s.limits.records) {
-		p.gated = false
-		s.gated--
+		s.openLocked([]*partition{p})
+	}
+	return fetch
+}
+
+// openLocked opens the gate that partitions keep closed.
+func (s *scheduler) openLocked(parts []*partition) {
+	for _, p := range parts {
+		if p.gated {
+			p.gated = false
+			s.gated--
+		}
 	}
 }
 
