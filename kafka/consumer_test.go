@@ -166,3 +166,21 @@ func TestPoisonRecordGoesToTheDeadLettersAndItsNeighboursGoThrough(t *testing.T)
 		}
 	})
 }
+
+// A client that somebody else has closed ends Run, instead of being polled in a
+// circle.
+func TestRunEndsWhenItsClientIsClosed(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		c, err := kafka.NewConsumer(b.Addrs(), "g", []string{"orders"}, nothing, quiet(t, b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- c.Run(t.Context()) }()
+		b.WaitMembers(t, "g", 1)
+		c.Client().Close()
+		if err := <-done; errors.CodeOf(err) != errors.FailedPrecondition {
+			t.Errorf("error: %v", err)
+		}
+	})
+}

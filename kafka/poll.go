@@ -145,11 +145,14 @@ func recordOf(r *kgo.Record) Record {
 }
 
 // fetchFailed logs an error of a fetch. The client tries again by itself; only a
-// group that refuses the consumer for good ends it.
+// group that refuses the consumer for good, or a closed client, ends it.
 func (c *Consumer) fetchFailed(ftp kgo.FetchTopicPartition) (fatal error) {
 	err := ftp.Err
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, kgo.ErrClientClosed) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return nil
+	}
+	if errors.Is(err, kgo.ErrClientClosed) { // We close it when polling is over.
+		return errors.FailedPrecondition.Wrap(fmt.Errorf("kafka: the client of consumer group %q was closed from outside: %w", c.group, err), "")
 	}
 	if session, ok := errors.AsType[*kgo.ErrGroupSession](err); ok && refusedForGood(session.Err) {
 		return fmt.Errorf("kafka: consumer group %q refuses the consumer: %w", c.group, groupError(session.Err))

@@ -134,7 +134,10 @@ type RedriveResult struct {
 // the brokers have acknowledged the writes, with all in-sync replicas. When ctx
 // ends, the batch that is under way is acknowledged and committed first, within
 // 10 seconds, and the error is ctx's. A process that was killed puts at most
-// one [RedriveConfig.Batch] back twice. One run at a time: two that run together
+// one [RedriveConfig.Batch] back twice. So does a run that ended because a dead
+// letter could not be written, one that is too large for its topic for instance:
+// what comes after it in its batch was put back, and will be again. A Repair that
+// returns [ErrPark] for it, or makes it smaller, is the way past. One run at a time: two that run together
 // put the same dead letters back.
 //
 // A record that was put back [RedriveConfig.MaxRedrives] times is parked: moved
