@@ -208,3 +208,35 @@ func TestRecordsOfATruncatedLogAreNotTakenForTheLostOnes(t *testing.T) {
 		t.Errorf("to be committed: %d, %v, of epoch %d", mark, ok, epoch)
 	}
 }
+
+// A poll that took records before the partition was lost must not hand them over
+// after it came back: what lies between the commit and them would be passed over.
+func TestAnAssignmentBeginsAfterThePollsOfTheOneBefore(t *testing.T) {
+	c, err := NewConsumer([]string{"localhost:9092"}, "g", []string{"t"}, func(context.Context, *Record) error { return nil }, ConsumerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kgo.NewClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	polling, done := c.polls.enter(t.Context())
+	assigned := make(chan struct{})
+	go func() {
+		c.onAssigned(t.Context(), client, map[string][]int32{"t": {0}})
+		close(assigned)
+	}()
+	select {
+	case <-polling.Done():
+	case <-assigned:
+		t.Fatal("assigned while a poll was under way")
+	}
+	c.offer(kgo.FetchTopicPartition{Topic: "t", FetchPartition: kgo.FetchPartition{Records: []*kgo.Record{{Topic: "t", Offset: 50}}}})
+	done()
+	<-assigned
+	c.offer(kgo.FetchTopicPartition{Topic: "t", FetchPartition: kgo.FetchPartition{Records: []*kgo.Record{{Topic: "t", Offset: 40}}}})
+	if it := c.sched.pickLocked(time.Now()); it == nil || it.delivery.Offset != 40 {
+		t.Errorf("handed out %v", it)
+	}
+}

@@ -17,6 +17,9 @@ const commitTimeout = 10 * time.Second
 
 func (c *Consumer) onAssigned(_ context.Context, client *kgo.Client, assigned map[string][]int32) {
 	tps := flatten(assigned)
+	if len(tps) > 0 {
+		c.polls.settle() // What the client says is lost it still hands out meanwhile.
+	}
 	c.pauseMu.Lock()
 	defer c.pauseMu.Unlock()
 	for _, tp := range tps {
