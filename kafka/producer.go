@@ -95,7 +95,10 @@ func (p *Producer) Client() *kgo.Client { return p.client }
 // each record that was not acknowledged whether it may have been written all the
 // same: once a record is on its way it cannot be called back.
 //
-// Records of one call are written in their order for each key. The bytes of a
+// Records of one call are written in their order for each key. Where the buffer
+// is full for a while (resource_exhausted), later records of the call may be
+// written and earlier ones not: to publish the failed ones again puts them
+// behind. The bytes of a
 // record must not be changed before Publish returns, nor, after a failure that
 // may have been written, before the delivery timeout is over.
 func (p *Producer) Publish(ctx context.Context, records ...*Record) error {
