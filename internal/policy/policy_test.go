@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -46,14 +47,14 @@ func TestAllIsSorted(t *testing.T) {
 		owners = append(owners, &client{})
 		policy.Register("sorted", name, owners[len(owners)-1])
 	}
-	names := ""
+	var names strings.Builder
 	for _, e := range policy.All() {
 		if e.Kind == "sorted" {
-			names += e.Name
+			names.WriteString(e.Name)
 		}
 	}
-	if names != "abc" {
-		t.Errorf("order %q", names)
+	if names.String() != "abc" {
+		t.Errorf("order %q", names.String())
 	}
 	runtime.KeepAlive(owners)
 }
