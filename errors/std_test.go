@@ -5,8 +5,8 @@ import (
 	"go/build"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -31,15 +31,19 @@ func TestExportsAreASupersetOfTheStandardLibrarys(t *testing.T) {
 // exports returns the exported functions with the types of their parameters, and the exported variables.
 func exports(t *testing.T, dir string) map[string]string {
 	t.Helper()
-	//lint:ignore SA1019 without build constraints the simple parser does
-	packages, err := parser.ParseDir(token.NewFileSet(), dir, func(f fs.FileInfo) bool {
-		return !strings.HasSuffix(f.Name(), "_test.go")
-	}, 0)
+	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	found := make(map[string]string)
-	for _, file := range packages["errors"].Files {
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, decl := range file.Decls {
 			switch d := decl.(type) {
 			case *ast.FuncDecl:

@@ -13,6 +13,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -27,18 +28,21 @@ func main() {
 	drain := flag.Duration("drain", time.Second, "with -serve: how long to wait for clients to leave")
 	flag.Parse()
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	opts := demo.Options{Brokers: os.Getenv("KAFKA_BROKERS"), Drain: -1}
+	scenario, opts := demo.Run, demo.Options{Brokers: os.Getenv("KAFKA_BROKERS"), Drain: -1}
+	if *serve {
+		scenario, opts.Drain = demo.Serve, *drain
+	}
 	if *verbose {
 		opts.Logs = os.Stderr
 	}
-	run := demo.Run
-	if *serve {
-		run, opts.Drain = demo.Serve, *drain
-	}
-	if err := run(ctx, os.Stdout, opts); err != nil {
+	if err := run(scenario, opts); err != nil {
 		fmt.Fprintln(os.Stderr, "shop:", err)
 		os.Exit(1)
 	}
+}
+
+func run(scenario func(context.Context, io.Writer, demo.Options) error, opts demo.Options) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return scenario(ctx, os.Stdout, opts)
 }

@@ -14,7 +14,7 @@ import (
 // client has a pointer: the runtime packs small objects without one together and keeps them together.
 type client struct {
 	attempts int
-	next     *client
+	_        *client
 }
 
 func (c *client) LogValue() slog.Value {

@@ -62,7 +62,7 @@ func service(span sdktrace.ReadOnlySpan) string {
 func attr(span sdktrace.ReadOnlySpan, key string) string {
 	for _, kv := range slices.Concat(span.Attributes(), span.Resource().Attributes()) {
 		if string(kv.Key) == key {
-			return kv.Value.Emit()
+			return kv.Value.String()
 		}
 	}
 	return ""
