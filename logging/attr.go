@@ -8,11 +8,13 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/backend-platform/sdk/errors"
 )
 
 // attr encodes an attribute of a context or of a record of slog, by the rules of [slog.Handler].
 func (e *encoder) attr(a slog.Attr) {
-	v := a.Value.Resolve()
+	v := resolve(a.Value)
 	if v.Kind() == slog.KindAny {
 		if f, ok := v.Any().(*zapcore.Field); ok {
 			e.field(f)
@@ -24,12 +26,24 @@ func (e *encoder) attr(a slog.Attr) {
 		return
 	}
 	e.mark()
-	if kind := v.Kind(); kind == slog.KindAny || kind == slog.KindGroup {
+	switch v.Kind() {
+	case slog.KindAny, slog.KindGroup, slog.KindLogValuer:
 		e.guardedAttr(a.Key, v)
-	} else {
+	default:
 		addAttr(e, a.Key, v)
 	}
 	e.release()
+}
+
+// resolve leaves our own errors unresolved: their LogValue is for other handlers, and says less than a
+// line of this package does.
+func resolve(v slog.Value) slog.Value {
+	if v.Kind() == slog.KindLogValuer {
+		if _, ok := v.Any().(*errors.Error); ok {
+			return v
+		}
+	}
+	return v.Resolve()
 }
 
 func (e *encoder) guardedAttr(key string, v slog.Value) {
@@ -40,7 +54,7 @@ func (e *encoder) guardedAttr(key string, v slog.Value) {
 			e.AddString(key, panicText(v.Any(), p))
 		}
 	}()
-	if err, ok := v.Any().(error); ok && v.Kind() == slog.KindAny {
+	if err, ok := v.Any().(error); ok && v.Kind() != slog.KindGroup {
 		e.addError(key, err)
 		return
 	}
@@ -108,7 +122,7 @@ type group []slog.Attr
 // MarshalLogObject implements [zapcore.ObjectMarshaler].
 func (g group) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	for _, a := range g {
-		addAttr(enc, a.Key, a.Value.Resolve())
+		addAttr(enc, a.Key, resolve(a.Value))
 	}
 	return nil
 }

@@ -4,7 +4,8 @@
 // # When to use it
 //
 // In main, and wherever a service's own code logs. Libraries take a *slog.Logger instead, or use slog's
-// default, which ends up here: no module of this SDK but service imports this one.
+// default, which ends up here ([NewSlogHandler], [SetDefault]): no other module of this SDK imports
+// this one.
 //
 // # A whole program
 //

@@ -27,7 +27,11 @@
 // Libraries that are given no provider use the global one, which only SetGlobal changes. A program that
 // runs several services, or a test, hands the providers on instead:
 //
-//	httpserver.Config{TracerProvider: telemetry.TracerProvider(), MeterProvider: telemetry.MeterProvider()}
+//	httpserver.Config{
+//		TracerProvider: telemetry.TracerProvider(),
+//		MeterProvider:  telemetry.MeterProvider(),
+//		Propagator:     telemetry.Propagator(), // without it a trace ends at the process
+//	}
 //
 // # Spans
 //

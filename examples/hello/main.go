@@ -22,7 +22,7 @@ func main() {
 	}
 }
 
-func run() (err error) {
+func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	logger, err := logging.New("hello", logging.Config{})
@@ -35,7 +35,11 @@ func run() (err error) {
 		return err
 	}
 	telemetry.SetGlobal()
-	defer func() { err = errors.Join(err, telemetry.Shutdown(context.WithoutCancel(ctx))) }()
+	defer func() {
+		if err := telemetry.Shutdown(context.WithoutCancel(ctx)); err != nil {
+			slog.Warn("telemetry was lost", "error", err)
+		}
+	}()
 
 	mux := http.NewServeMux()
 	mux.Handle("GET /hello/{name}", httpserver.HandlerFunc(hello))

@@ -27,7 +27,10 @@ func main() {
 	verbose := flag.Bool("v", false, "print the services' log lines on standard error")
 	drain := flag.Duration("drain", time.Second, "with -serve: how long to wait for clients to leave")
 	flag.Parse()
-
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "shop: unexpected argument %q; flags begin with -\n", flag.Arg(0))
+		os.Exit(2)
+	}
 	scenario, opts := demo.Run, demo.Options{Brokers: os.Getenv("KAFKA_BROKERS"), Drain: -1}
 	if *serve {
 		scenario, opts.Drain = demo.Serve, *drain

@@ -1,7 +1,7 @@
 // Package tracingtest records spans and metrics in memory, so that a test can look at them.
 //
 //	recorder := tracingtest.NewRecorder()
-//	client, err := httpclient.New(httpclient.Config{TracerProvider: recorder.TracerProvider()})
+//	client, err := httpclient.New("inventory", httpclient.Config{TracerProvider: recorder.TracerProvider()})
 //	…
 //	span := recorder.Span(t, "GET")
 //	if got := span.Attr("error.type"); got != "unavailable" {

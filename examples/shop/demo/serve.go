@@ -18,10 +18,13 @@ func Serve(ctx context.Context, w io.Writer, opts Options) error {
 	url := "http://" + system.orders.Addr()
 	_, _ = fmt.Fprintf(w, `The shop is running; Ctrl-C stops it.
 
-  curl -i %[1]s/orders -d '{"items":[{"sku":"mug","qty":2}]}'      an order
-  curl -i %[1]s/orders -d '{"items":[{"sku":"","qty":0}]}'         what is wrong with it, all at once
-  curl -i %[1]s/orders -d '{"items":[{"sku":"teapot","qty":5}]}'   an error that the inventory defines
-  curl -i %[1]s/readyz                                             a probe
+  An order; one with two faults, told at once; an error that the inventory defines; a probe:
+
+  curl -i %[1]s/orders -H 'Content-Type: application/json' -d '{"items":[{"sku":"mug","qty":2}]}'
+  curl -i %[1]s/orders -H 'Content-Type: application/json' -d '{"items":[{"sku":"","qty":0}]}'
+  curl -i %[1]s/orders -H 'Content-Type: application/json' -d '{"items":[{"sku":"teapot","qty":5}]}'
+  curl -i %[1]s/readyz
+
   Kafka: %[2]s
 `, url, system.cluster)
 	select {
