@@ -69,6 +69,9 @@ func TestWhatIsNoCodeOfAnErrorIsUnknown(t *testing.T) {
 		if e.Code() != errors.Unknown || e.Status() != 500 || errors.NewProblem(e).Status != 500 || !errors.Is(e, errors.Unknown) {
 			t.Errorf("%v: %v, %d", code, e.Code(), e.Status())
 		}
+		if top(e).Function == "" {
+			t.Errorf("%v: no stack, though unknown logs at error", code)
+		}
 	}
 	var none *errors.DefinedError
 	if errors.CodeOf(none) != errors.Unknown || errors.ReasonOf(none) != "" || errors.NewProblem(none).Status != 500 {
