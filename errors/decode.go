@@ -41,7 +41,7 @@ type Response struct {
 // bounded: texts in length, lists in count.
 func DecodeProblem(r Response) *Error {
 	e := &Error{code: codeOfStatus(r.Status), remote: true, more: &details{}}
-	if r.Status >= 400 && r.Status <= 599 {
+	if isFailure(r.Status) {
 		e.status = uint16(r.Status)
 	}
 	if members := parseMembers(r.Body); members != nil {

@@ -2,95 +2,31 @@ package errors
 
 import (
 	"fmt"
-	"iter"
-	"net/url"
-	"slices"
+	"maps"
 	"strings"
-	"sync"
 )
+
+// maxReason is how long a reason is at the most: google.rpc.ErrorInfo's limit (AIP-193).
+const maxReason = 63
 
 // A Definition describes one failure that callers can act on.
 type Definition struct {
 	// Code is the kind of failure. Required.
 	Code Code
-	// Reason names the failure for programs, in UPPER_SNAKE_CASE; it is unique in its catalogue and
-	// never changes. Required.
+	// Reason names the failure for programs, in UPPER_SNAKE_CASE and at most 63 bytes; it is unique in
+	// its catalogue and never changes. Required.
 	Reason string
-	// Title is a short sentence for people that is the same each time. Empty: the code's title.
+	// Title is a short sentence for people that is the same each time: one line of at most 256 bytes.
+	// Empty: the phrase of the status.
 	Title string
-	// Doc tells the caller what to do about it, in plain text. Served as documentation.
+	// Doc tells the caller what it means and what to do about it, in plain text; an empty line
+	// separates paragraphs. It is served as documentation.
 	Doc string
-	// Status is the HTTP status. Zero: the code's.
+	// Status is the HTTP status, from 400 to 599. Zero: the code's.
 	Status int
-}
-
-// A Catalogue holds the errors that one service defines. It is safe for concurrent use.
-//
-//	var catalogue = errors.NewCatalogue("orders", "https://errors.example.com/orders/")
-//
-//	var ErrOutOfStock = catalogue.Define(errors.Definition{
-//		Code:   errors.FailedPrecondition,
-//		Reason: "OUT_OF_STOCK",
-//		Title:  "Item is out of stock",
-//	})
-type Catalogue struct {
-	domain string
-	base   string
-
-	mu      sync.Mutex
-	defined map[string]*DefinedError
-}
-
-// NewCatalogue returns an empty catalogue of the service called domain. Each of its errors is
-// documented at baseURL followed by its reason: that is the error's type URI (RFC 9457, section
-// 3.1.1). An empty baseURL gives errors without a type URI. It panics if domain is empty or baseURL
-// is not an absolute URL.
-func NewCatalogue(domain, baseURL string) *Catalogue {
-	if domain == "" {
-		panic("errors: NewCatalogue: the domain is empty")
-	}
-	if u, err := url.Parse(baseURL); baseURL != "" && (err != nil || !u.IsAbs()) {
-		panic(fmt.Sprintf("errors: NewCatalogue(%q): base URL %q is not absolute", domain, baseURL))
-	}
-	if baseURL != "" && !strings.HasSuffix(baseURL, "/") {
-		baseURL += "/"
-	}
-	return &Catalogue{domain: domain, base: baseURL, defined: make(map[string]*DefinedError)}
-}
-
-// Domain returns the name of the service that owns the catalogue.
-func (c *Catalogue) Domain() string { return c.domain }
-
-// Define adds an error to the catalogue. Definitions are package-level variables, so a wrong one is a
-// programming error that shows when the program starts: Define panics if the code is none of the
-// sixteen, the reason is not UPPER_SNAKE_CASE or is taken, or the status is not an error's.
-func (c *Catalogue) Define(def Definition) *DefinedError {
-	if err := def.validate(); err != nil {
-		panic(fmt.Sprintf("errors: Define in catalogue %q: %v", c.domain, err))
-	}
-	d := &DefinedError{def: def, domain: c.domain}
-	if c.base != "" {
-		d.kind = c.base + def.Reason
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.defined[def.Reason] != nil {
-		panic(fmt.Sprintf("errors: Define in catalogue %q: reason %s is defined twice", c.domain, def.Reason))
-	}
-	c.defined[def.Reason] = d
-	return d
-}
-
-// All returns the defined errors in the order of their reasons.
-func (c *Catalogue) All() iter.Seq[*DefinedError] {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	all := make([]*DefinedError, 0, len(c.defined))
-	for _, d := range c.defined {
-		all = append(all, d)
-	}
-	slices.SortFunc(all, func(a, b *DefinedError) int { return strings.Compare(a.def.Reason, b.def.Reason) })
-	return slices.Values(all)
+	// Metadata documents the public metadata that errors of this definition carry: what each key
+	// means. It adds nothing to an error. Empty: none is promised.
+	Metadata map[string]string
 }
 
 func (d Definition) validate() error {
@@ -98,11 +34,19 @@ func (d Definition) validate() error {
 	if d.Code == OK || int(d.Code) >= len(table) {
 		faults = append(faults, fmt.Errorf("Code: %v is not the code of an error", d.Code))
 	}
-	if !upperSnake(d.Reason) {
-		faults = append(faults, fmt.Errorf("Reason: %q is not UPPER_SNAKE_CASE", d.Reason))
+	if !upperSnake(d.Reason) || len(d.Reason) > maxReason {
+		faults = append(faults, fmt.Errorf("Reason: %q is not UPPER_SNAKE_CASE of at most %d bytes", d.Reason, maxReason))
 	}
-	if d.Status != 0 && (d.Status < 400 || d.Status > 599) {
+	if len(d.Title) > maxName || strings.ContainsAny(d.Title, "\r\n") {
+		faults = append(faults, fmt.Errorf("Title: %q is not one line of at most %d bytes", bounded(d.Title, maxName), maxName))
+	}
+	if d.Status != 0 && !isFailure(d.Status) {
 		faults = append(faults, fmt.Errorf("Status: %d is not the status of an error", d.Status))
+	}
+	for key := range d.Metadata {
+		if key == "" || len(key) > maxName {
+			faults = append(faults, fmt.Errorf("Metadata: the key %q is empty or longer than %d bytes", bounded(key, maxName), maxName))
+		}
 	}
 	return Join(faults...)
 }
@@ -119,42 +63,79 @@ func upperSnake(s string) bool {
 
 // A DefinedError is an error of a [Catalogue]. It is a sentinel: errors.Is(err, ErrOutOfStock) is true
 // of every error made from it, also after the error has crossed the wire. It can be returned as it is,
-// or with a message and a cause by the methods that a [Code] has too. It is immutable.
+// or with a message and a cause by the methods that a [Code] has too. It is immutable, and safe for
+// concurrent use; the methods of a nil one work, and its code is [Unknown].
 type DefinedError struct {
 	def    Definition
 	domain string
 	kind   string
 }
 
-// Definition returns what the error was defined with.
-func (d *DefinedError) Definition() Definition { return d.def }
+// noDefinition is what a nil *DefinedError stands for.
+var noDefinition = DefinedError{def: Definition{Code: Unknown}}
 
-// Domain returns the service that owns the error.
-func (d *DefinedError) Domain() string {
+func (d *DefinedError) orNone() *DefinedError {
 	if d == nil {
-		return ""
+		return &noDefinition
 	}
-	return d.domain
+	return d
+}
+
+// Definition returns what the error was defined with.
+func (d *DefinedError) Definition() Definition {
+	def := d.orNone().def
+	def.Metadata = maps.Clone(def.Metadata)
+	return def
 }
 
 // Type returns the type URI, under which the owning service documents the error; or "".
-func (d *DefinedError) Type() string { return d.kind }
+func (d *DefinedError) Type() string { return d.orNone().kind }
+
+// Domain returns the service that owns the error.
+func (d *DefinedError) Domain() string { return d.orNone().domain }
+
+// Reason returns the reason.
+func (d *DefinedError) Reason() string { return d.orNone().def.Reason }
 
 // Code returns the code.
-func (d *DefinedError) Code() Code {
-	if d == nil {
-		return Unknown
+func (d *DefinedError) Code() Code { return d.orNone().def.Code }
+
+// Status returns the HTTP status: the definition's, else the code's.
+func (d *DefinedError) Status() int {
+	if d := d.orNone(); d.def.Status != 0 {
+		return d.def.Status
 	}
-	return d.def.Code
+	return d.Code().HTTPStatus()
 }
 
-// Error returns the code and the reason.
-func (d *DefinedError) Error() string { return d.def.Code.String() + " (" + d.def.Reason + ")" }
+// Title returns the title that callers see: the definition's, else the phrase of the status.
+func (d *DefinedError) Title() string {
+	if d := d.orNone(); d.def.Title != "" {
+		return d.def.Title
+	}
+	return statusPhrase(d.Status())
+}
 
-// Is reports whether target is the error's code.
+// Doc returns what the definition tells callers to do about it, in plain text; or "".
+func (d *DefinedError) Doc() string { return d.orNone().def.Doc }
+
+// Error returns the code and the reason.
+func (d *DefinedError) Error() string {
+	if d == nil {
+		return "<nil *errors.DefinedError>"
+	}
+	return d.def.Code.String() + " (" + d.def.Reason + ")"
+}
+
+// Is reports whether target is the error's code, or a definition with the same domain and reason.
 func (d *DefinedError) Is(target error) bool {
-	code, ok := target.(Code)
-	return ok && d.def.Code == code
+	switch t := target.(type) {
+	case Code:
+		return d.Code() == t
+	case *DefinedError:
+		return d != nil && t != nil && d.def.Reason == t.def.Reason && d.domain == t.domain
+	}
+	return false
 }
 
 // New returns an Error of this definition with a public message; see [Code.New].
@@ -189,15 +170,7 @@ func (d *DefinedError) Wrapf(err error, format string, args ...any) error {
 }
 
 func (d *DefinedError) make(message string, cause error) Error {
-	e := d.def.Code.make(message, cause)
+	e := d.Code().make(message, cause)
 	e.defined = d
 	return e
-}
-
-// Reason returns the reason.
-func (d *DefinedError) Reason() string {
-	if d == nil {
-		return ""
-	}
-	return d.def.Reason
 }

@@ -180,8 +180,8 @@ func (e *Error) Status() int {
 		return Unknown.HTTPStatus()
 	case e.status != 0:
 		return int(e.status)
-	case e.defined != nil && e.defined.def.Status != 0:
-		return e.defined.def.Status
+	case e.defined != nil:
+		return e.defined.Status()
 	}
 	return e.Code().HTTPStatus()
 }

@@ -87,50 +87,6 @@ func TestWithStatusIgnoresWhatIsNoError(t *testing.T) {
 	}
 }
 
-func TestDefinePanicsOnAWrongDefinition(t *testing.T) {
-	for name, def := range map[string]errors.Definition{
-		"no code":      {Reason: "A"},
-		"unknown code": {Code: 99, Reason: "A"},
-		"no reason":    {Code: errors.NotFound},
-		"lower case":   {Code: errors.NotFound, Reason: "outOfStock"},
-		"status":       {Code: errors.NotFound, Reason: "A", Status: 200},
-	} {
-		mustPanic(t, name, func() { errors.NewCatalogue("x", "").Define(def) })
-	}
-	mustPanic(t, "twice", func() {
-		c := errors.NewCatalogue("x", "")
-		c.Define(errors.Definition{Code: errors.NotFound, Reason: "A"})
-		c.Define(errors.Definition{Code: errors.Internal, Reason: "A"})
-	})
-	mustPanic(t, "no domain", func() { errors.NewCatalogue("", "") })
-	mustPanic(t, "a relative URL", func() { errors.NewCatalogue("x", "errors/") })
-}
-
-func mustPanic(t *testing.T, name string, f func()) {
-	t.Helper()
-	defer func() {
-		if v := recover(); v == nil || !strings.HasPrefix(fmt.Sprint(v), "errors: ") {
-			t.Errorf("%s: panic value %v", name, v)
-		}
-	}()
-	f()
-}
-
-func TestCatalogueListsByReason(t *testing.T) {
-	c := errors.NewCatalogue("x", "https://errors.example.com/x")
-	for _, reason := range []string{"B", "A_1", "C"} {
-		c.Define(errors.Definition{Code: errors.NotFound, Reason: reason})
-	}
-	var got []string
-	for d := range c.All() {
-		got = append(got, d.Reason()+" "+d.Type())
-	}
-	want := "[A_1 https://errors.example.com/x/A_1 B https://errors.example.com/x/B C https://errors.example.com/x/C]"
-	if fmt.Sprint(got) != want {
-		t.Errorf("got %v, want %s", got, want)
-	}
-}
-
 func TestLogAttrsKeepTheOuterOfTwoWithOneKey(t *testing.T) {
 	inner := errors.NotFound.New("x").WithAttrs(slog.Int("n", 1), slog.Int("inner", 1))
 	outer := errors.MarkExhausted(ErrOutOfStock.New("y").WithAttrs(slog.Int("n", 2)).WithCause(inner))

@@ -83,13 +83,8 @@ func (p *Problem) describe(e *Error) {
 }
 
 func (p *Problem) define(d *DefinedError) {
-	if d == nil {
-		return
-	}
-	p.Type, p.Title, p.Reason, p.Domain = d.kind, d.def.Title, d.def.Reason, d.domain
-	if d.def.Status != 0 {
-		p.Status = d.def.Status
-	}
+	p.Type, p.Reason, p.Domain = d.Type(), d.Reason(), d.Domain()
+	p.Title, p.Status = d.orNone().def.Title, d.Status()
 }
 
 // MarshalJSON writes the problem document of the error; see [NewProblem].

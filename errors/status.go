@@ -12,6 +12,9 @@ func statusPhrase(status int) string {
 	return "Request Error"
 }
 
+// isFailure reports whether an HTTP response with the status reports a failure.
+func isFailure(status int) bool { return status >= 400 && status <= 599 }
+
 var phrases = map[int]string{
 	200: "OK",
 	400: "Bad Request",

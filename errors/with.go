@@ -28,7 +28,7 @@ func (e *Error) WithReason(domain, reason string) *Error {
 // such as 413 or 415. A status outside 400 to 599 is ignored.
 func (e *Error) WithStatus(status int) *Error {
 	c := e.clone()
-	if status >= 400 && status <= 599 {
+	if isFailure(status) {
 		c.status = uint16(status)
 	}
 	return c
