@@ -62,6 +62,7 @@ type exchange struct {
 	method  string          // as it was sent: handlers that let a header override it write to request
 	start   time.Time
 	writer  response
+	body    body         // the request's, if it is limited here
 	traced  *traced      // nil: no tracer here
 	line    [9]slog.Attr // of the access log
 
@@ -127,10 +128,8 @@ func (l *layers) newExchange() *exchange {
 // admit applies the limits.
 func (x *exchange) admit() error {
 	l := x.layers
-	if l.maxBody > 0 {
-		if err := limitBody(x, l.maxBody); err != nil {
-			return err
-		}
+	if l.maxBody != 0 {
+		x.limitBody(l.maxBody)
 	}
 	if l.concurrency != nil {
 		return l.concurrency.acquire(x)

@@ -226,16 +226,20 @@ func (c *check) result(ctx context.Context) result {
 
 func (c *check) run(ctx context.Context, done chan struct{}) {
 	began := time.Now()
-	err := c.call(ctx)
-	r := result{c.name, err, time.Now(), time.Since(began)}
-	if err == nil && r.took > c.cfg.Timeout {
-		r.err, r.at = errors.DeadlineExceeded, time.Time{} // it came too late, and the next asker gets a run of its own
-	}
-	c.mu.Lock()
-	c.last, c.running = r, nil
-	c.mu.Unlock()
-	close(done)
-	c.tell(ctx, r)
+	// What a check leaves by runtime.Goexit, as a test's FailNow does, is an end without a result.
+	var err error = errors.Internal.New("the check ended without a result")
+	defer func() {
+		r := result{c.name, err, time.Now(), time.Since(began)}
+		if err == nil && r.took > c.cfg.Timeout {
+			r.err, r.at = errors.DeadlineExceeded, time.Time{} // it came too late, and the next asker gets a run of its own
+		}
+		c.tell(ctx, r)
+		c.mu.Lock()
+		c.last, c.running = r, nil
+		c.mu.Unlock()
+		close(done)
+	}()
+	err = c.call(ctx)
 }
 
 func (c *check) call(ctx context.Context) (err error) {

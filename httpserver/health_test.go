@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -133,6 +134,24 @@ func TestCheckThatIsAlwaysTooSlowNeverPasses(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		l.line(t, "readiness check fails") // and no word of recovery in between
 	})
+}
+
+func TestCheckThatEndsOddlyFails(t *testing.T) {
+	for name, end := range map[string]func(){
+		"panic":     func() { panic("boom") },
+		"nil panic": func() { panic(nil) }, //nolint:govet // it is what somebody may write
+		"goexit":    runtime.Goexit,
+	} {
+		h, l := newHealth(t, httpserver.HealthConfig{CacheFor: -1})
+		h.SetReady(true)
+		h.Check("odd", func(context.Context) error { end(); return nil })
+		for range 2 { // it is run again
+			if err := h.Ready(t.Context()); err == nil {
+				t.Errorf("%s: the check passes", name)
+			}
+		}
+		l.line(t, "readiness check fails")
+	}
 }
 
 func TestManyProbesShareOneRun(t *testing.T) {

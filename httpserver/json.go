@@ -108,7 +108,7 @@ func readJSON(r *http.Request) ([]byte, error) {
 	if r.Body == nil {
 		body = http.NoBody
 	}
-	if !bodyLimited(r) {
+	if exchangeFrom(r.Context()).limitedBody() == nil {
 		body = http.MaxBytesReader(nil, io.NopCloser(body), defaultMaxBody)
 	}
 	data, err := readAll(body, r.ContentLength)
@@ -116,15 +116,6 @@ func readJSON(r *http.Request) ([]byte, error) {
 		return nil, readFailure(r, err)
 	}
 	return data, nil
-}
-
-func bodyLimited(r *http.Request) bool {
-	for x := exchangeFrom(r.Context()); x != nil; x = x.outer {
-		if x.layers.maxBody != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // readAll believes a Content-Length up to a size that no attacker can multiply.

@@ -7,34 +7,6 @@ import (
 	"time"
 )
 
-// LimitBody returns a handler that limits request bodies to limit bytes. A body that says by its
-// Content-Length that it is larger is answered with 413 ([ErrBodyTooLarge]) before the handler is
-// called; any other ends in an http.MaxBytesError when the handler reads that far, which a
-// [HandlerFunc] that returns it answers in the same way. Zero is 1 MiB; a negative limit is none.
-//
-// Of limits inside each other the smallest counts, so inside a server a route can have less than
-// [Config.MaxBodyBytes], not more: where one route takes uploads, set that to the largest, and LimitBody
-// for the others.
-func LimitBody(next http.Handler, limit int64) http.Handler {
-	return &layers{next: next, maxBody: orDefault(limit, defaultMaxBody)}
-}
-
-func limitBody(x *exchange, limit int64) error {
-	r := x.request
-	if r.Body == nil || r.Body == http.NoBody {
-		return nil
-	}
-	if r.ContentLength > limit {
-		return bodyTooLarge(limit, nil)
-	}
-	r.Body = http.MaxBytesReader(bottom(x.writer.ResponseWriter), r.Body, limit)
-	return nil
-}
-
-func bodyTooLarge(limit int64, cause error) error {
-	return ErrBodyTooLarge.Newf("The request body may have at most %d bytes.", limit).WithCause(cause)
-}
-
 // LimitConcurrency returns a handler that has at most limit requests in hand and sheds the rest at
 // once: 503 with Retry-After ([ErrOverloaded]). A server that takes in more than it can finish slows
 // down for everybody until nothing is in time; one that sheds keeps what it took. Shed requests have

@@ -1,86 +1,14 @@
 package httpserver_test
 
 import (
-	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/backend-platform/sdk/httpserver"
 )
-
-// endless is a body that nobody could hold in memory.
-type endless struct{ read int64 }
-
-func (e *endless) Read(b []byte) (int, error) {
-	clear(b)
-	e.read += int64(len(b))
-	return len(b), nil
-}
-
-func swallow(_ http.ResponseWriter, r *http.Request) error {
-	_, err := io.Copy(io.Discard, r.Body)
-	return err
-}
-
-func TestHugeBodyIsRefusedUnread(t *testing.T) {
-	body := new(endless)
-	r := httptest.NewRequest(http.MethodPut, "/", body)
-	r.ContentLength = 10 << 30
-	o := observe(t, httpserver.HandlerFunc(swallow), httpserver.Config{})
-	w := o.call(r)
-	if p := problemOf(t, w); w.Code != 413 || p["reason"] != "BODY_TOO_LARGE" || p["detail"] != "The request body may have at most 1048576 bytes." {
-		t.Errorf("answer = %d %v", w.Code, p)
-	}
-	if body.read != 0 {
-		t.Errorf("%d bytes were read", body.read)
-	}
-}
-
-func TestHugeBodyOfUnknownLengthEndsAtTheLimit(t *testing.T) {
-	for name, handler := range map[string]http.Handler{
-		"all":   observe(t, httpserver.HandlerFunc(swallow), httpserver.Config{}),
-		"alone": httpserver.LimitBody(httpserver.HandlerFunc(swallow), 0),
-	} {
-		body := new(endless)
-		r := httptest.NewRequest(http.MethodPut, "/", body)
-		r.ContentLength = -1
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		if p := problemOf(t, w); w.Code != 413 || p["reason"] != "BODY_TOO_LARGE" {
-			t.Errorf("%s: answer = %d %v", name, w.Code, p)
-		}
-		if body.read > 2<<20 {
-			t.Errorf("%s: %d bytes were read", name, body.read)
-		}
-	}
-}
-
-// On a real connection the client is told that it need not go on sending.
-func TestHugeBodyEndsTheConnection(t *testing.T) {
-	server := httptest.NewServer(observe(t, httpserver.HandlerFunc(swallow), httpserver.Config{MaxBodyBytes: 1000}))
-	defer server.Close()
-	res, err := server.Client().Post(server.URL, "text/plain", io.LimitReader(new(endless), 2000))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != 413 || !res.Close {
-		t.Errorf("status = %d, connection ended %v", res.StatusCode, res.Close)
-	}
-}
-
-func TestBodyLimitCanBeSetAndTurnedOff(t *testing.T) {
-	for limit, want := range map[int64]int{10: 413, 11: 200, -1: 200} {
-		o := observe(t, httpserver.HandlerFunc(swallow), httpserver.Config{MaxBodyBytes: limit})
-		if w := o.call(httptest.NewRequest(http.MethodPut, "/", strings.NewReader("hello world"))); w.Code != want {
-			t.Errorf("limit %d: status = %d, want %d", limit, w.Code, want)
-		}
-	}
-}
 
 func TestLoadIsShedBeyondTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
