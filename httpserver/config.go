@@ -37,7 +37,17 @@ type Config struct {
 	Addr string
 	// Listener is used instead of listening on Addr. The server closes it.
 	Listener net.Listener
-	// TLS makes the server speak HTTPS, with HTTP/2. Nil: plain HTTP.
+	// CertFile and KeyFile make the server speak HTTPS, with HTTP/2: a certificate chain and its key, in
+	// PEM. The files are read again when they change, at most every 10 s and at a handshake; a
+	// replacement that is broken, half-written, expired or not valid yet leaves the old one in use and
+	// is told in the log. Empty: plain HTTP, unless TLS is set.
+	CertFile, KeyFile string
+	// ClientCAFile asks every client for a certificate from one of the authorities in this file (PEM),
+	// which is read again in the same way; without one the handshake fails. It needs a CertFile. Probes
+	// that have no certificate belong at AdminAddr. Empty: clients need none.
+	ClientCAFile string
+	// TLS makes the server speak HTTPS with what it holds. With a CertFile it is what else is wanted, and
+	// must not have certificates of its own. Versions before TLS 1.2 are a fault. Nil: nothing else.
 	TLS *tls.Config
 
 	// AdminAddr is a second address, for operators and probes, in plain HTTP, that is served from before
@@ -129,6 +139,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxHeaderBytes < 0 {
 		faults = append(faults, fmt.Errorf("MaxHeaderBytes: %d is negative", c.MaxHeaderBytes))
 	}
+	faults = append(faults, c.tlsFaults()...)
 	if err := errors.Join(faults...); err != nil {
 		return c, fmt.Errorf("http server config: %w", err)
 	}

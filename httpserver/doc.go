@@ -62,6 +62,12 @@
 // [Config.AdminAddr] with the state of each check. There, GET /debug/sdk shows the versions of the SDK's modules
 // and the effective policies of the program; [Server.Admin] is the mux to add other handlers to.
 //
+// # TLS
+//
+// [Config.CertFile] and [Config.KeyFile] are read again when they change, so that a renewed certificate
+// needs no restart; so is [Config.ClientCAFile], which asks clients for a certificate. Versions before
+// TLS 1.2 are refused.
+//
 // # The stop
 //
 // When Run's context ends, the server turns its readiness off and says "Connection: close" (HTTP/2:
@@ -80,8 +86,8 @@
 //
 // # What it does not do
 //
-// It does not route (http.ServeMux does), authenticate, compress, set CORS headers or end TLS with certificates that
-// renew themselves. What net/http refuses before a handler is called, such as a malformed request line, is
+// It does not route (http.ServeMux does), authenticate, compress, set CORS headers or get certificates: it reads
+// them. What net/http refuses before a handler is called, such as a malformed request line, is
 // answered by net/http in plain text. A handler that does not look at its context is not stopped by a
 // deadline. client.address is the peer's: no header of a proxy is believed.
 package httpserver

@@ -21,6 +21,7 @@ import (
 // safe for concurrent use.
 type Server struct {
 	cfg      Config
+	files    certificates
 	health   *Health
 	handler  http.Handler
 	listener net.Listener
@@ -50,8 +51,9 @@ func New(handler http.Handler, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkTLS(cfg); err != nil {
-		return nil, err
+	files, err := readCertificates(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("http server: %w", err)
 	}
 	l, err := newLayers(handler, cfg)
 	if err != nil {
@@ -59,6 +61,7 @@ func New(handler http.Handler, cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg:      cfg,
+		files:    files,
 		health:   cfg.Health,
 		handler:  l,
 		draining: make(chan struct{}),
@@ -75,7 +78,7 @@ func New(handler http.Handler, cfg Config) (*Server, error) {
 	}
 	s.adminMux = NewAdminMux(s.health)
 	s.http = s.newHTTPServer(http.HandlerFunc(s.serve))
-	s.http.TLSConfig = cfg.TLS.Clone()
+	s.http.TLSConfig = files.config(cfg.TLS, s.http)
 	s.admin = s.newHTTPServer(s.adminMux)
 	s.admin.ReadTimeout, s.admin.WriteTimeout = 0, 0 // a profile takes the time that it is asked for
 	if err := s.listen(); err != nil {
@@ -83,14 +86,6 @@ func New(handler http.Handler, cfg Config) (*Server, error) {
 	}
 	policy.Register("httpserver", s.Addr().String(), s)
 	return s, nil
-}
-
-func checkTLS(cfg Config) error {
-	t := cfg.TLS
-	if t == nil || len(t.Certificates) > 0 || t.GetCertificate != nil || t.GetConfigForClient != nil {
-		return nil
-	}
-	return errors.New("http server config: TLS: it has no certificate")
 }
 
 func (s *Server) newHTTPServer(h http.Handler) *http.Server {
@@ -159,7 +154,7 @@ func (s *Server) AdminAddr() net.Addr {
 // URL returns the address as a URL for a client on this machine, such as "http://127.0.0.1:8080".
 func (s *Server) URL() string {
 	scheme := "http"
-	if s.cfg.TLS != nil {
+	if s.cfg.secure() {
 		scheme = "https"
 	}
 	addr, ok := s.Addr().(*net.TCPAddr)
@@ -239,7 +234,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) servePublic() error {
-	if s.cfg.TLS != nil {
+	if s.cfg.secure() {
 		return s.http.ServeTLS(s.listener, "", "")
 	}
 	return s.http.Serve(s.listener)
@@ -292,8 +287,7 @@ func (l errorLog) Write(line []byte) (int, error) {
 // LogValue returns the effective policy.
 func (s *Server) LogValue() slog.Value {
 	c := s.cfg
-	attrs := []slog.Attr{
-		slog.Bool("tls", c.TLS != nil),
+	attrs := append(s.files.attrs(c),
 		slog.Bool("public", c.Public),
 		slog.Duration("request_timeout", c.RequestTimeout),
 		slog.Duration("read_header_timeout", c.ReadHeaderTimeout),
@@ -305,7 +299,7 @@ func (s *Server) LogValue() slog.Value {
 		slog.Int("max_concurrent", c.MaxConcurrent),
 		slog.Duration("drain_delay", c.DrainDelay),
 		slog.Duration("drain_timeout", c.DrainTimeout),
-	}
+	)
 	if addr := s.AdminAddr(); addr != nil {
 		attrs = append(attrs, slog.String("admin_addr", addr.String()))
 	}
