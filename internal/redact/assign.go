@@ -4,9 +4,13 @@ import "strings"
 
 // assigned finds the value in name=value, name: value and name => value, whose separator is at i, where
 // the name is secret.
-func assigned(s string, i int) (from, to int) {
-	begin, end, closed := nameBefore(s, i)
+func (sc *scanner) assigned(i int) (from, to int) {
+	s := sc.s
+	begin, end, closed := sc.nameBefore(i)
 	name := s[begin:end]
+	if closed && begin > 0 && s[begin-1] == '/' {
+		return 0, 0 // the end of a path in quotes
+	}
 	parameter := begin > 0 && (s[begin-1] == '?' || s[begin-1] == '&')
 	if !Key(name) && !(parameter && secretParameter(name)) {
 		return 0, 0
@@ -15,30 +19,30 @@ func assigned(s string, i int) (from, to int) {
 	if s[from] == '>' || s[from] == '=' { // =>, := and ==
 		from++
 	}
-	from = skipBlanks(s, from)
-	escapes := backslashes(s, from)
+	from = sc.skipBlanks(from)
+	escapes := sc.backslashes(from)
 	if at := from + escapes; at < len(s) && (s[at] == '"' || s[at] == '\'') {
-		return at + 1, quoted(s, at+1, s[at], escapes)
+		return at + 1, sc.quoted(at+1, s[at], escapes)
 	}
 	if from < len(s) && (s[from] == '[' || s[from] == '{') {
-		return from + 1, closing(s, from)
+		return from + 1, sc.closing(from)
 	}
 	authorization, cookie := endsIn(name, "authorization"), endsIn(name, "cookie") || endsIn(name, "cookies")
-	word := token(s, from)
+	word := sc.token(from)
 	sentence := s[i] == ':' && from == i+2 && s[i+1] == ' ' && !authorization && prose(s, from, word)
 	if sentence || harmless(name, s[from:word]) {
 		return 0, 0
 	}
-	if after := skipBlanks(s, word); after > word && scheme(s[from:word]) {
+	if after := sc.skipBlanks(word); after > word && scheme(s[from:word]) {
 		from = after
 	}
 	if !parameter && (authorization || cookie) {
 		if begin > 0 && !closed && (s[begin-1] == '"' || s[begin-1] == '\'') {
-			return from, restOfLine(s, from, s[begin-1], backslashesBefore(s, begin-1))
+			return from, sc.restOfLine(from, s[begin-1], sc.backslashesBefore(begin-1))
 		}
-		return from, restOfLine(s, from, '\n', 0)
+		return from, sc.restOfLine(from, '\n', 0)
 	}
-	return from, bare(s, from)
+	return from, sc.bare(from)
 }
 
 // endsIn finds the headers whose values have blanks and semicolons in them.
@@ -48,7 +52,8 @@ func endsIn(name, ending string) bool {
 
 // nameBefore returns where the name before the separator at i begins and ends, and whether it is
 // in quotes, escaped ones too, or in brackets.
-func nameBefore(s string, i int) (begin, end int, closed bool) {
+func (sc *scanner) nameBefore(i int) (begin, end int, closed bool) {
+	s := sc.s
 	end = i
 	for end > 0 && (s[end-1] == ' ' || s[end-1] == '\t') {
 		end--
@@ -67,6 +72,7 @@ func nameBefore(s string, i int) (begin, end int, closed bool) {
 	for begin > 0 && end-begin < longestName && nameByte[s[begin-1]] {
 		begin--
 	}
+	sc.looked += i - begin
 	return begin, end, end < unclosed
 }
 
@@ -74,30 +80,34 @@ const longestName = 64
 
 var nameByte = set(letters + digits + "_-.")
 
-func skipBlanks(s string, i int) int {
+func (sc *scanner) skipBlanks(begin int) int {
+	s, i := sc.s, begin
 	for i < len(s) && (s[i] == ' ' || s[i] == '\t') {
 		i++
 	}
+	sc.looked += i - begin
 	return i
 }
 
 // bare returns the end of a value without quotes, with the lists and forms in it.
-func bare(s string, from int) int {
-	to := token(s, from)
+func (sc *scanner) bare(from int) int {
+	s, to := sc.s, sc.token(from)
 	for to < len(s) && (s[to] == '[' || s[to] == '{' || s[to] == '(') { // map[k:v], []string{"v"}
-		to = token(s, min(closing(s, to)+1, len(s)))
+		to = sc.token(min(sc.closing(to)+1, len(s)))
 	}
-	if start, end := formAt(s, from); start == from && end > to { // a form goes on behind a blank
-		to = token(s, end)
+	if start, end := sc.formAt(from); start == from && end > to { // a form goes on behind a blank
+		to = sc.token(end)
 	}
 	return to
 }
 
 // token returns the end of a value without quotes.
-func token(s string, i int) int {
+func (sc *scanner) token(begin int) int {
+	s, i := sc.s, begin
 	for i < len(s) && !delimiter[s[i]] {
 		i++
 	}
+	sc.looked += i - begin
 	return i
 }
 
@@ -124,9 +134,16 @@ func prose(s string, from, to int) bool {
 	if strings.HasPrefix(s[to:], ` "http`) && strings.Trim(s[from:to], letters) == "" {
 		return true
 	}
-	word := strings.TrimSuffix(s[from:to], ":")
-	if word == "" || scheme(word) || strings.Trim(word, lower) != "" {
+	word, colon := strings.CutSuffix(s[from:to], ":")
+	inWord := lower
+	if colon {
+		inWord = lower + "/" // crypto/rsa: verification error
+	}
+	if word == "" || scheme(word) || strings.Trim(word, inWord) != "" {
 		return false
+	}
+	if fileOperation(word) && strings.HasPrefix(s[to:], " /") {
+		return true
 	}
 	if to+1 >= len(s) || s[to] != ' ' || strings.IndexByte(letters, s[to+1]) < 0 {
 		return false
@@ -136,4 +153,13 @@ func prose(s string, from, to int) bool {
 		next++
 	}
 	return next == len(s) || s[next] != '='
+}
+
+// fileOperation knows the usual words that an [io/fs.PathError] begins with.
+func fileOperation(word string) bool {
+	switch word {
+	case "open", "stat", "lstat", "read", "write", "mkdir", "remove":
+		return true
+	}
+	return false
 }

@@ -4,20 +4,22 @@ import "strings"
 
 // userinfo finds the password in the authority that begins at i, behind ://, and a token that stands
 // in place of the user's name.
-func userinfo(s string, i int) (from, to int) {
+func (sc *scanner) userinfo(i int) (from, to int) {
+	s := sc.s
 	end := i
 	for end < len(s) && !authorityEnd[s[end]] {
 		end++
 	}
+	sc.looked += end - i
 	colon := strings.IndexByte(s[i:end], ':')
 	at := strings.LastIndexByte(s[i:end], '@')
 	switch {
 	case at < 0 && (colon < 0 || s[i] == '[' || port(s[i+colon+1:end])):
 		return 0, 0
 	case at < 0: // neither a port nor a password: the password has a /, ? or # in it
-		at = strings.LastIndexByte(s[i:runEnd(s, end, false)], '@')
+		at = strings.LastIndexByte(s[i:sc.runEnd(end, false)], '@')
 	case colon >= 0 && colon < at:
-		at = max(at, lastAt(s[i:runEnd(s, end, true)]))
+		at = max(at, lastAt(s[i:sc.runEnd(end, true)]))
 	}
 	if at < 0 {
 		return 0, 0
@@ -44,10 +46,15 @@ func lastAt(s string) int {
 }
 
 // runEnd returns the end of the URL that goes on at i, at the latest where another begins.
-func runEnd(s string, i int, atQuery bool) int {
+func (sc *scanner) runEnd(begin int, atQuery bool) int {
+	s, i := sc.s, begin
+	if strings.HasPrefix(s[begin-1:], "://") {
+		return begin
+	}
 	for i < len(s) && (!authorityEnd[s[i]] || s[i] == '/' || s[i] == '#' || s[i] == '?' && !atQuery) && !strings.HasPrefix(s[i:], "://") {
 		i++
 	}
+	sc.looked += i - begin
 	return i
 }
 
@@ -58,7 +65,8 @@ func port(s string) bool {
 }
 
 // dataSource finds the password in the user:password@tcp(host) of the MySQL driver, at its @.
-func dataSource(s string, i int) (from, to int) {
+func (sc *scanner) dataSource(i int) (from, to int) {
+	s := sc.s
 	const longest = 128 // keeps a text of nothing but @tcp( linear
 	if !strings.HasPrefix(s[i:], "@tcp(") && !strings.HasPrefix(s[i:], "@unix(") {
 		return 0, 0
@@ -67,6 +75,7 @@ func dataSource(s string, i int) (from, to int) {
 	for begin > 0 && i-begin < longest && !dataSourceBegin[s[begin-1]] {
 		begin--
 	}
+	sc.looked += i - begin
 	if scheme := strings.LastIndex(s[begin:i], "://"); scheme >= 0 {
 		begin += scheme + len("://")
 	}

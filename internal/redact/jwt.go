@@ -4,8 +4,9 @@ import "strings"
 
 // jwt finds three parts of base64url with dots between, or the five of an encrypted token, of which the
 // first is an encoded JSON object (RFC 7519, section 3).
-func jwt(s string, i int) (from, to int) {
-	if !strings.HasPrefix(s[i:], "eyJ") || i > 0 && (s[i-1] == '-' || s[i-1] == '_') {
+func (sc *scanner) jwt(i int) (from, to int) {
+	s := sc.s
+	if !strings.HasPrefix(s[i:], "eyJ") || i < sc.noJWTUntil {
 		return 0, 0
 	}
 	end, dots := i, 0
@@ -15,7 +16,9 @@ func jwt(s string, i int) (from, to int) {
 		}
 		end++
 	}
+	sc.looked += end - i
 	if dots < 2 {
+		sc.noJWTUntil = end // what begins later in this run has no more dots
 		return 0, 0
 	}
 	return i, end

@@ -3,7 +3,8 @@ package redact
 import "strings"
 
 // privateKey finds a PEM block of a private key, of PGP too, also one that was cut off.
-func privateKey(s string, i int) (from, to int) {
+func (sc *scanner) privateKey(i int) (from, to int) {
+	s := sc.s
 	const begin, end, dashes, longest = "-----BEGIN ", "-----END ", "-----", 64
 	if !strings.HasPrefix(s[i:], begin) {
 		return 0, 0
@@ -16,12 +17,16 @@ func privateKey(s string, i int) (from, to int) {
 	start += len(label) + len(dashes)
 	stop := strings.Index(s[start:], end)
 	if stop < 0 {
+		sc.looked += len(s) - i
 		return i, len(s)
 	}
 	stop += start + len(end)
 	after := strings.Index(s[stop:], dashes)
 	if after < 0 {
+		sc.looked += len(s) - i
 		return i, len(s)
 	}
-	return i, stop + after + len(dashes)
+	to = stop + after + len(dashes)
+	sc.looked += to - i
+	return i, to
 }

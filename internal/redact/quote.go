@@ -1,28 +1,31 @@
 package redact
 
 // backslashes returns how many backslashes begin at i.
-func backslashes(s string, i int) int {
-	n := 0
+func (sc *scanner) backslashes(i int) int {
+	s, n := sc.s, 0
 	for i+n < len(s) && s[i+n] == '\\' {
 		n++
 	}
+	sc.looked += n
 	return n
 }
 
 // backslashesBefore returns how many backslashes end at i.
-func backslashesBefore(s string, i int) int {
-	n := 0
+func (sc *scanner) backslashesBefore(i int) int {
+	s, n := sc.s, 0
 	for n < i && s[i-n-1] == '\\' {
 		n++
 	}
+	sc.looked += n
 	return n
 }
 
 // quoted returns the end of the text that begins at i, after a quote with as many backslashes before
 // it as escapes says: none in JSON, one in JSON within JSON, three in the next.
-func quoted(s string, i int, quote byte, escapes int) int {
-	run := 0 // of backslashes before j
+func (sc *scanner) quoted(i int, quote byte, escapes int) int {
+	s, run := sc.s, 0 // of backslashes before j
 	for j := i; j < len(s); j++ {
+		sc.looked++
 		switch {
 		case s[j] == '\\':
 			run++
@@ -42,9 +45,10 @@ func closes(run, escapes int) bool {
 }
 
 // restOfLine is [quoted] that ends with its line as well, also where line breaks are written \r\n.
-func restOfLine(s string, i int, quote byte, escapes int) int {
-	run := 0
+func (sc *scanner) restOfLine(i int, quote byte, escapes int) int {
+	s, run := sc.s, 0
 	for j := i; j < len(s); j++ {
+		sc.looked++
 		switch {
 		case s[j] == '\n' || s[j] == '\r':
 			return j
@@ -64,20 +68,22 @@ func restOfLine(s string, i int, quote byte, escapes int) int {
 
 // closing returns where the bracket or brace at i is closed, or the end of s; those in quotes do not
 // count.
-func closing(s string, i int) int {
+func (sc *scanner) closing(i int) int {
+	s := sc.s
 	opening, end := s[i], s[i]+2 // in ASCII, [ and ] as well as { and } are two apart
 	if opening == '(' {
 		end = ')'
 	}
 	depth, run := 0, 0
 	for j := i; j < len(s); j++ {
+		sc.looked++
 		switch s[j] {
 		case '\\':
 			run++
 			continue
 		case '"':
-			if j = quoted(s, j+1, '"', run); j < len(s) {
-				j += backslashes(s, j)
+			if j = sc.quoted(j+1, '"', run); j < len(s) {
+				j += sc.backslashes(j)
 			}
 		case opening:
 			depth++

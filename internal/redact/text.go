@@ -10,13 +10,38 @@ package redact
 // Error texts have colons too: of "refresh token: dial tcp" nothing is taken, nor is any other
 // lower-case word after "name: " that a second word follows.
 func Text(s string) string {
+	sc := scanner{s: s}
+	return sc.clean()
+}
+
+// A scanner looks for the secrets of one text.
+type scanner struct {
+	s      string
+	looked int // at how many bytes, besides each one's first look; tests hold it to be linear
+
+	// A run that is known to hold nothing is not read again from each place in it.
+	noJWTUntil, plainUntil int
+}
+
+// clean returns the text without its secrets.
+func (sc *scanner) clean() string {
+	s := sc.s
 	var b []byte
 	kept, done := 0, 0 // s[:kept] is in b; s[:done] has been looked at
+	var before shape
 	for i := 0; i < len(s)-1; i++ {
-		if first[s[i]]&second[s[i+1]] == 0 {
+		here := shapes[s[i]]
+		if here&before&inRun != 0 {
+			continue // secrets do not begin within a word
+		}
+		before = here
+		if before&inRun != 0 && i > 0 && s[i-1] == '\\' && (s[i] == 'n' || s[i] == 'r' || s[i] == 't') {
+			before = 0 // the n of an escaped \n is no part of a word
+		}
+		if here&followers[s[i+1]] == 0 {
 			continue
 		}
-		from, to := secretAt(s, i)
+		from, to := sc.secretAt(i)
 		from = max(from, done)
 		if to <= from {
 			continue
@@ -26,6 +51,7 @@ func Text(s string) string {
 			kept = to
 		}
 		done, i = to, to-1
+		before = shapes[s[i]]
 	}
 	if kept == 0 {
 		return s
@@ -33,9 +59,15 @@ func Text(s string) string {
 	return string(append(b, s[kept:]...))
 }
 
-// A secret shows itself where a byte of first and the byte after it, of second, have a bit in common.
-// The two tables spare most of a harmless text the call of secretAt.
-var first, second = pairs([][2]string{
+// A shape is a set of the ways in which a secret shows itself, and whether a byte is part of a word.
+type shape uint32
+
+// inRun is a letter or a digit.
+const inRun shape = 1 << 31
+
+// A secret shows itself where the shape of a byte and the followers of the next have something in
+// common. The tables spare most of a harmless text the call of secretAt.
+var shapes, followers = tables([][2]string{
 	{"=:", ""}, // anything may follow
 	{">", ""},
 	{"@", "tu"},
@@ -43,61 +75,74 @@ var first, second = pairs([][2]string{
 	{"e", "y"},
 	{"bB", "aeAE"},
 	{"23456", "0123456789"},
-	{"A", "IKS"},
-	{"g", "hil"},
-	{"rs", "k"},
-	{"x", "o"},
 })
 
-func pairs(of [][2]string) (first, second [256]uint16) {
-	for bit, pair := range of {
+func tables(of [][2]string) (shapes, followers [256]shape) {
+	for bit, pair := range append(of, tokenPairs()...) {
 		for i := range len(pair[0]) {
-			first[pair[0][i]] |= 1 << bit
+			shapes[pair[0][i]] |= 1 << bit
 		}
 		after := set(pair[1])
-		for c := range second {
+		for c := range followers {
 			if pair[1] == "" || after[c] {
-				second[c] |= 1 << bit
+				followers[c] |= 1 << bit
 			}
 		}
 	}
-	return first, second
+	for c, word := range alphanumeric {
+		if word {
+			shapes[c] |= inRun
+		}
+	}
+	return shapes, followers
+}
+
+// tokenPairs are the first letters of the known tokens, each with all that may stand second.
+func tokenPairs() (pairs [][2]string) {
+	second := make(map[string]string)
+	for _, known := range knownTokens {
+		second[known.begin[:1]] += known.begin[1:2]
+	}
+	for begin, letters := range second {
+		pairs = append(pairs, [2]string{begin, letters})
+	}
+	return pairs
 }
 
 // secretAt returns where a secret that shows itself at i begins and ends; to is 0 where none does.
-func secretAt(s string, i int) (from, to int) {
+func (sc *scanner) secretAt(i int) (from, to int) {
+	s := sc.s
 	switch s[i] {
 	case '=', ':':
 		if s[i] == ':' && s[i+1] == '/' && i+2 < len(s) && s[i+2] == '/' {
-			return userinfo(s, i+3)
+			return sc.userinfo(i + 3)
 		}
-		return assigned(s, i)
+		return sc.assigned(i)
 	case '>':
-		return element(s, i)
+		return sc.element(i)
 	case '@':
-		return dataSource(s, i)
+		return sc.dataSource(i)
 	}
-	return formAt(s, i)
+	return sc.formAt(i)
 }
 
 // formAt finds a secret that begins at i and is known by its form alone.
-func formAt(s string, i int) (from, to int) {
-	if i == len(s) || !startsRun(s, i) {
+func (sc *scanner) formAt(i int) (from, to int) {
+	if i == len(sc.s) || !startsRun(sc.s, i) {
 		return 0, 0
 	}
-	switch s[i] {
+	switch sc.s[i] {
 	case '-':
-		return privateKey(s, i)
-	case 'e':
-		return jwt(s, i)
+		return sc.privateKey(i)
 	case 'b', 'B':
-		return credentials(s, i)
+		return sc.credentials(i)
 	case '2', '3', '4', '5', '6':
-		return card(s, i)
-	case 'A', 'g', 'r', 's', 'x':
-		return knownToken(s, i)
+		return sc.card(i)
 	}
-	return 0, 0
+	if from, to = sc.jwt(i); to > 0 {
+		return from, to
+	}
+	return sc.knownToken(i)
 }
 
 // startsRun reports whether no letter or digit stands before i; the n of an escaped \n is none.
