@@ -131,7 +131,7 @@ func (e *encoder) jsonHead(ent *zapcore.Entry, bound *binding, head []byte) {
 	std := &e.out.std
 	e.buf = append(e.buf, '{')
 	if std.Time != "" && !ent.Time.IsZero() {
-		e.buf = append(appendTime(append(e.standard(std.Time), '"'), ent.Time), '"')
+		e.buf = append(e.clock.append(append(e.standard(std.Time), '"'), ent.Time), '"')
 	}
 	if std.Level != "" {
 		e.buf = append(append(append(e.standard(std.Level), '"'), levelText(ent.Level)...), '"')
@@ -144,12 +144,7 @@ func (e *encoder) jsonHead(ent *zapcore.Entry, bound *binding, head []byte) {
 		e.text(ent.Message)
 	}
 	if ent.Caller.Defined {
-		if std.File != "" {
-			e.buf = appendQuoted(e.standard(std.File), shortFile(ent.Caller.File))
-		}
-		if std.Line != "" {
-			e.buf = appendInt(e.standard(std.Line), ent.Caller.Line)
-		}
+		e.place(&ent.Caller)
 	}
 	start := len(e.buf)
 	if head != nil {
@@ -179,6 +174,38 @@ func (e *encoder) standard(key string) []byte {
 		return append(e.buf, key[1:]...) // the first has no comma
 	}
 	return append(e.buf, key...)
+}
+
+// place is where a call stands, as it is written.
+type place struct {
+	pc   uintptr
+	file string
+	line int
+	json string
+}
+
+// place writes where the call stands. A program has few calls that log, so what is written is kept.
+func (e *encoder) place(c *zapcore.EntryCaller) {
+	slot := e.out.places.ofPC(c.PC)
+	known := slot.Load()
+	if known == nil || known.pc != c.PC || known.line != c.Line || known.file != c.File {
+		known = e.out.newPlace(c)
+		slot.Store(known)
+	}
+	if known.json != "" {
+		e.buf = e.standard(known.json)
+	}
+}
+
+func (o *output) newPlace(c *zapcore.EntryCaller) *place {
+	var b []byte
+	if o.std.File != "" {
+		b = appendQuoted(append(b, o.std.File...), shortFile(c.File))
+	}
+	if o.std.Line != "" {
+		b = appendInt(append(b, o.std.Line...), c.Line)
+	}
+	return &place{pc: c.PC, file: c.File, line: c.Line, json: string(b)}
 }
 
 // appendHead appends the ids of a span and the resource.

@@ -31,6 +31,7 @@ type encoder struct {
 	line    bool // a whole line, not a logger's part
 	attrs   []slog.Attr
 	marks   []position
+	clock   clock
 }
 
 const (
@@ -53,9 +54,8 @@ func (e *encoder) free() {
 		return
 	}
 	e.marks = e.marks[:0]
-	clear(e.keys)
 	clear(e.open)
-	clear(e.attrs)
+	clear(e.attrs) // keys are short, and most are the program's own: they may stay
 	e.out.encoders.Put(e)
 }
 

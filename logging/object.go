@@ -95,7 +95,7 @@ func (e *encoder) duration(v time.Duration) {
 		e.buf = append(e.buf, v.String()...)
 		return
 	}
-	e.buf = appendFloat(e.buf, v.Seconds(), 64)
+	e.buf = appendDecimal(e.buf, int64(v), len("000000000"))
 }
 
 // AddTime implements [zapcore.ObjectEncoder].

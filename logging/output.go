@@ -26,6 +26,8 @@ type output struct {
 	reserved map[string]bool
 
 	keys     cache[string, *keyInfo]
+	recent   slots[keyInfo] // before keys, for speed
+	places   slots[place]
 	encoders sync.Pool
 
 	mu sync.Mutex // serialises w
@@ -34,6 +36,7 @@ type output struct {
 
 // keyInfo is what is known about the key of a field.
 type keyInfo struct {
+	source      string // as the program writes it
 	name        string // by which it is compared: as a reader of the line decodes it
 	json, human string // as it stands in a line, without what precedes
 	secret      bool
@@ -88,12 +91,19 @@ func (k *keyInfo) of(human bool) string {
 
 // key returns what is known about a key, and remembers it if the key comes from the program's text.
 func (o *output) key(name string, remember bool) *keyInfo {
-	if info, ok := o.keys.get(name); ok {
+	slot := o.recent.ofText(name)
+	if info := slot.Load(); info != nil && info.source == name {
 		return info
 	}
-	info := o.makeKey(name)
+	info, known := o.keys.get(name)
+	if !known {
+		info = o.makeKey(name)
+	}
 	if remember && len(name) <= maxKeyBytes {
-		o.keys.put(name, info)
+		if !known {
+			o.keys.put(name, info)
+		}
+		slot.Store(info)
 	}
 	return info
 }
@@ -104,6 +114,7 @@ const maxKeyBytes = 256
 func (o *output) makeKey(name string) *keyInfo {
 	shown := keyName(name)
 	return &keyInfo{
+		source:   name,
 		name:     shown,
 		json:     string(append(appendQuoted(nil, shown), ':')),
 		human:    string(append(appendBare(nil, shown), '=')),

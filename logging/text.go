@@ -22,12 +22,8 @@ const hexDigits = "0123456789abcdef"
 func appendQuoted(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
-	for i := 0; i < len(s); {
+	for i := plain(s, 0); i < len(s); i = plain(s, i) {
 		c := s[i]
-		if !special[c] {
-			i++
-			continue
-		}
 		if c < utf8.RuneSelf {
 			b = appendEscape(append(b, s[start:i]...), c)
 			i++
@@ -47,6 +43,26 @@ func appendQuoted(b []byte, s string) []byte {
 		i += size
 	}
 	return append(append(b, s[start:]...), '"')
+}
+
+// plain returns where the first special byte from i on stands, or the end of s. It looks at eight bytes
+// at once: in a byte that is below a blank, or the quote, or the backslash, a subtraction borrows and
+// sets the highest bit, as it is in what is not ASCII. Bits that a borrow sets in a byte above are false
+// alarms, after which the table decides.
+func plain(s string, i int) int {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(s); i += 8 {
+		x := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		quote, backslash := x^(ones*'"'), x^(ones*'\\')
+		if (x|(x-ones*' ')|(quote-ones)|(backslash-ones))&high != 0 {
+			break
+		}
+	}
+	for i < len(s) && !special[s[i]] {
+		i++
+	}
+	return i
 }
 
 func appendEscape(b []byte, c byte) []byte {
@@ -102,16 +118,39 @@ func appendTime(b []byte, t time.Time) []byte {
 		return t.AppendFormat(b, time.RFC3339Nano)
 	}
 	hour, minute, second := t.Clock()
-	ns := t.Nanosecond()
 	b = append2(append2(b, year/100), year%100)
 	b = append2(append(b, '-'), int(month))
 	b = append2(append(b, '-'), day)
 	b = append2(append(b, 'T'), hour)
 	b = append2(append(b, ':'), minute)
 	b = append2(append(b, ':'), second)
-	b = append(b, '.', byte('0'+ns/100_000_000))
+	return append(appendNanos(append(b, '.'), t.Nanosecond()), 'Z')
+}
+
+// A clock appends times, and remembers its last second: most lines are of the same one.
+type clock struct {
+	second int64
+	text   [len("2026-01-02T15:04:05.")]byte
+}
+
+func (c *clock) append(b []byte, t time.Time) []byte {
+	second := t.Unix()
+	if second != c.second || c.text[0] == 0 {
+		start := len(b)
+		b = appendTime(b, t)
+		if len(b)-start == len("2026-01-02T15:04:05.000000000Z") {
+			c.second = second
+			copy(c.text[:], b[start:])
+		}
+		return b
+	}
+	return append(appendNanos(append(b, c.text[:]...), t.Nanosecond()), 'Z')
+}
+
+func appendNanos(b []byte, ns int) []byte {
+	b = append(b, byte('0'+ns/100_000_000))
 	b = append2(append2(b, ns/1_000_000%100), ns/10_000%100)
-	return append(append2(append2(b, ns/100%100), ns%100), 'Z')
+	return append2(append2(b, ns/100%100), ns%100)
 }
 
 // append2 appends two digits.
@@ -120,6 +159,14 @@ func append2(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('0'
 // appendFloat appends f as a JSON number, in the form of encoding/json; what JSON has no number for
 // becomes a string.
 func appendFloat(b []byte, f float64, bits int) []byte {
+	// Most numbers in logs have few digits, which need no search for the shortest form: two decimals of at
+	// most 15 digits are never the same float64, so one that is f is the shortest there is.
+	const places, most = 3, 1e15
+	if thousands := f * 1000; bits == 64 && f != 0 && thousands > -most && thousands < most {
+		if n := int64(thousands); float64(n)/1000 == f {
+			return appendDecimal(b, n, places)
+		}
+	}
 	switch {
 	case math.IsNaN(f):
 		return append(b, `"NaN"`...)
@@ -132,7 +179,38 @@ func appendFloat(b []byte, f float64, bits int) []byte {
 	if abs := math.Abs(f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
 		format = 'e'
 	}
-	return strconv.AppendFloat(b, f, format, -1, bits)
+	b = strconv.AppendFloat(b, f, format, -1, bits)
+	if n := len(b); format == 'e' && b[n-4] == 'e' && b[n-3] == '-' && b[n-2] == '0' { // e-09 is e-9
+		b[n-2] = b[n-1]
+		b = b[:n-1]
+	}
+	return b
+}
+
+// appendDecimal appends n divided by that power of ten, without zeros at the end.
+func appendDecimal(b []byte, n int64, places int) []byte {
+	u := uint64(n)
+	if n < 0 {
+		b, u = append(b, '-'), -u
+	}
+	for ; places > 0 && u%10 == 0; places-- {
+		u /= 10
+	}
+	power := uint64(1)
+	for range places {
+		power *= 10
+	}
+	b = strconv.AppendUint(b, u/power, 10)
+	if places == 0 {
+		return b
+	}
+	b = append(b, '.')
+	for rest := u % power; places > 0; places-- {
+		power /= 10
+		b = append(b, byte('0'+rest/power))
+		rest %= power
+	}
+	return b
 }
 
 // bounded cuts s to at most n bytes, at the start of a character.
