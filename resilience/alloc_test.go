@@ -19,6 +19,9 @@ func TestAllocations(t *testing.T) {
 	bulkhead := newBulkhead(t, resilience.BulkheadConfig{})
 	pipeline := newPipeline(t, resilience.StandardConfig{})
 	registry := newRegistry(t, resilience.RegistryConfig{})
+	limit := must(resilience.NewAdaptiveLimit("server", resilience.AdaptiveConfig{}))(t)
+	reached := must(resilience.NewAdaptiveLimit("server", resilience.AdaptiveConfig{Max: 1}))(t)
+	reached.TryAcquire()
 	for _, tc := range []struct {
 		name string
 		most float64
@@ -34,6 +37,12 @@ func TestAllocations(t *testing.T) {
 		{"breaker, open, Do", 0, func() { _ = opened.Do(ctx, op) }},
 		{"retry, success", 0, func() { _ = retry.Do(ctx, op) }},
 		{"bulkhead", 0, func() { _ = bulkhead.Do(ctx, op) }},
+		{"adaptive limit", 0, func() {
+			permit, _ := limit.TryAcquire()
+			permit.Release(resilience.Success)
+		}},
+		{"adaptive limit, Do", 0, func() { _ = limit.Do(ctx, op) }},
+		{"adaptive limit, reached", 0, func() { reached.TryAcquire() }},
 		{"pipeline, success", 7, func() { _ = pipeline.Do(ctx, op) }},
 		{"registry, known key", 0, func() { registry.Get("a") }},
 		{"classify a code", 0, func() { resilience.Classify(ctx, errors.Unavailable) }},

@@ -134,7 +134,7 @@ func NewBreaker(name string, cfg BreakerConfig) (*Breaker, error) {
 	}
 	b := newBreaker(name, cfg, newBreakerTelemetry(cfg, attrName.String(name)))
 	policy.Register("breaker", name, b)
-	observe(cfg.MeterProvider, b, func(b *Breaker, report func(*Breaker)) { report(b) })
+	observeBreakers(cfg.MeterProvider, b, func(b *Breaker, report func(*Breaker)) { report(b) })
 	return b, nil
 }
 

@@ -20,7 +20,7 @@
 //
 // One pipeline serves all calls to a destination, for as long as the program runs: it is what they
 // learn from each other by. The parts are there alone as well ([NewRetry], [NewBreaker], [NewTimeout],
-// [NewBulkhead], and [Chain] to join them), and so are the decisions without the loops: a [Planner]
+// [NewBulkhead], [NewAdaptiveLimit], and [Chain] to join them), and so are the decisions without the loops: a [Planner]
 // says whether and when there is another attempt, [Breaker.Allow] and [Bulkhead.Acquire] work in two
 // steps, and a [Registry] keeps a breaker and a budget for each of many destinations.
 //
@@ -62,6 +62,9 @@
 //	resilience.breaker.transitions       counter, by resilience.breaker.from and .to
 //	resilience.bulkhead.queue.duration   histogram, seconds
 //	resilience.bulkhead.rejections       counter
+//	resilience.adaptive.limit            gauge
+//	resilience.adaptive.in_flight        gauge
+//	resilience.adaptive.shed             counter
 //
 // Breakers of a registry carry resilience.destination, too. A breaker's changes of state and an empty
 // budget (once a window) are logged at warn or info, retries at debug.

@@ -108,6 +108,31 @@ func ExampleChain() {
 	// Output: bulkhead "report" is full, and so is its queue
 }
 
+// A server that admits requests by an adaptive limit answers the others at once, so that their callers
+// can go elsewhere while there is time.
+func ExampleAdaptiveLimit_TryAcquire() {
+	limit, err := resilience.NewAdaptiveLimit("orders", resilience.AdaptiveConfig{Max: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	serve := func(handle func()) {
+		permit, ok := limit.TryAcquire()
+		if !ok {
+			fmt.Println("503 Service Unavailable")
+			return
+		}
+		defer permit.Release(resilience.Success) // what is known of the answer
+		handle()
+	}
+	serve(func() {
+		serve(func() {}) // a second request at the same time
+		fmt.Println("200 OK")
+	})
+	// Output:
+	// 503 Service Unavailable
+	// 200 OK
+}
+
 func ExampleRegistry() {
 	registry, err := resilience.NewRegistry("client", resilience.RegistryConfig{Max: 100})
 	if err != nil {

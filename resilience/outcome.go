@@ -29,7 +29,7 @@ func (o Outcome) String() string {
 //
 //   - a nil err is a [Success];
 //   - any error after ctx itself was cancelled is [Excluded]; so is resource_exhausted, and a call that
-//     a policy of this package refused ([ErrCircuitOpen], [ErrBulkheadFull]);
+//     a policy of this package refused ([ErrCircuitOpen], [ErrBulkheadFull], [ErrShed]);
 //   - errors whose code means that the other side is at fault are a [Failure]: unknown,
 //     deadline_exceeded, internal, unavailable, data_loss, and a canceled where nobody cancelled ctx.
 //     In HTTP's terms: a transport error, a timeout, and every status from 500 on but 501;
@@ -59,5 +59,5 @@ func Classify(ctx context.Context, err error) Outcome {
 
 // refused reports whether a policy of this package did not let the call out.
 func refused(err error) bool {
-	return errors.Is(err, ErrCircuitOpen) || errors.Is(err, ErrBulkheadFull)
+	return errors.Is(err, ErrCircuitOpen) || errors.Is(err, ErrBulkheadFull) || errors.Is(err, ErrShed)
 }

@@ -25,6 +25,7 @@ func defaults(t *testing.T) map[string]any {
 		func() any { c, err := BudgetConfig{}.resolve(); return must(c, err) }(),
 		func() any { c, err := BreakerConfig{}.resolve(); return must(c, err) }(),
 		func() any { c, err := BulkheadConfig{}.resolve(); return must(c, err) }(),
+		func() any { c, err := AdaptiveConfig{}.resolve(); return must(c, err) }(),
 		func() any { c, err := RegistryConfig{}.resolve(); return must(c, err) }(),
 	} {
 		all[reflect.TypeOf(cfg).Name()] = cfg

@@ -15,6 +15,10 @@ var ErrCircuitOpen = errors.New("circuit breaker is open")
 // itself is a [*FullError].
 var ErrBulkheadFull = errors.New("bulkhead is full")
 
+// ErrShed is what errors.Is finds in the error of a call that an [AdaptiveLimit] did not let in. The
+// error itself is a [*ShedError].
+var ErrShed = errors.New("call was shed")
+
 // halfOpenRetryAfter is how long a call is told to wait that found every probe taken: a probe that
 // succeeds takes less, and one that hangs must not make anybody wait for it.
 const halfOpenRetryAfter = time.Second

@@ -84,7 +84,7 @@ func NewRegistry(name string, cfg RegistryConfig) (*Registry, error) {
 	}
 	r.ring.prev, r.ring.next = &r.ring, &r.ring
 	policy.Register("registry", name, r)
-	observe(cfg.Breaker.MeterProvider, r, func(r *Registry, report func(*Breaker)) {
+	observeBreakers(cfg.Breaker.MeterProvider, r, func(r *Registry, report func(*Breaker)) {
 		for d := range r.All() {
 			report(d.Breaker)
 		}

@@ -106,7 +106,7 @@ func Standard(name string, cfg StandardConfig) (*Pipeline, error) {
 		p.attempt = &Timeout{name: name, limit: cfg.Attempt}
 	}
 	policy.Register("pipeline", name, p)
-	observe(cfg.Breaker.MeterProvider, p.breaker, func(b *Breaker, report func(*Breaker)) { report(b) })
+	observeBreakers(cfg.Breaker.MeterProvider, p.breaker, func(b *Breaker, report func(*Breaker)) { report(b) })
 	return p, nil
 }
 

@@ -153,27 +153,53 @@ func (t *breakerTelemetry) changed(c Transition) {
 	logger(t.logger).LogAttrs(ctx, level, "circuit breaker is "+c.To.String(), attrs...)
 }
 
-// observe reports state and rejections of the breakers that owner has, whenever metrics are read: a
-// breaker that nobody calls changes from open to half-open all the same. The owner is held weakly, and
-// its leaving ends the observation.
-func observe[T any](p metric.MeterProvider, owner *T, breakers func(owner *T, report func(*Breaker))) {
+// observeBreakers reports state and rejections of the breakers that owner has, whenever metrics are
+// read: a breaker that nobody calls changes from open to half-open all the same.
+func observeBreakers[T any](p metric.MeterProvider, owner *T, breakers func(owner *T, report func(*Breaker))) {
 	m := meter(p)
-	state := orNoop(m.Int64ObservableGauge("resilience.breaker.state",
-		metric.WithDescription("State of a circuit breaker: 0 closed, 1 half-open, 2 open.")))(noop.Int64ObservableGauge{})
-	rejections := orNoop(m.Int64ObservableCounter("resilience.breaker.rejections", metric.WithUnit("{call}"),
-		metric.WithDescription("Calls that a circuit breaker refused.")))(noop.Int64ObservableCounter{})
+	state := gauge(m, "resilience.breaker.state", "", "State of a circuit breaker: 0 closed, 1 half-open, 2 open.")
+	rejections := observableCounter(m, "resilience.breaker.rejections", "{call}", "Calls that a circuit breaker refused.")
+	observe(m, owner, func(owner *T, o metric.Observer) {
+		breakers(owner, func(b *Breaker) {
+			set := metric.WithAttributeSet(attribute.NewSet(b.telemetry.labels...))
+			o.ObserveInt64(state, int64(b.State()), set)
+			o.ObserveInt64(rejections, b.rejected.Load(), set)
+		})
+	}, state, rejections)
+}
+
+func observeLimit(a *AdaptiveLimit, p metric.MeterProvider) {
+	m := meter(p)
+	limit := gauge(m, "resilience.adaptive.limit", "{call}", "Calls that an adaptive limit lets run at a time.")
+	inFlight := gauge(m, "resilience.adaptive.in_flight", "{call}", "Calls that run under an adaptive limit.")
+	shed := observableCounter(m, "resilience.adaptive.shed", "{call}", "Calls that an adaptive limit did not let in.")
+	set := metric.WithAttributeSet(attribute.NewSet(attrName.String(a.name)))
+	observe(m, a, func(a *AdaptiveLimit, o metric.Observer) {
+		o.ObserveInt64(limit, a.limit.Load(), set)
+		o.ObserveInt64(inFlight, a.inFlight.Load(), set)
+		o.ObserveInt64(shed, a.shed.Load(), set)
+	}, limit, inFlight, shed)
+}
+
+func gauge(m metric.Meter, name, unit, description string) metric.Int64ObservableGauge {
+	return orNoop(m.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(description)))(noop.Int64ObservableGauge{})
+}
+
+func observableCounter(m metric.Meter, name, unit, description string) metric.Int64ObservableCounter {
+	return orNoop(m.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(description)))(noop.Int64ObservableCounter{})
+}
+
+// observe calls report whenever metrics are read. The owner is held weakly, and its leaving ends the
+// observation; report must not hold it.
+func observe[T any](m metric.Meter, owner *T, report func(*T, metric.Observer), instruments ...metric.Observable) {
 	weakly := weak.Make(owner)
 	callback := func(_ context.Context, o metric.Observer) error {
 		if owner := weakly.Value(); owner != nil {
-			breakers(owner, func(b *Breaker) {
-				set := metric.WithAttributeSet(attribute.NewSet(b.telemetry.labels...))
-				o.ObserveInt64(state, int64(b.State()), set)
-				o.ObserveInt64(rejections, b.rejected.Load(), set)
-			})
+			report(owner, o)
 		}
 		return nil
 	}
-	registration, err := m.RegisterCallback(callback, state, rejections)
+	registration, err := m.RegisterCallback(callback, instruments...)
 	if err != nil {
 		otel.Handle(err)
 		return

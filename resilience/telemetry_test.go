@@ -183,6 +183,23 @@ func TestMetricsOfABulkhead(t *testing.T) {
 	})
 }
 
+func TestMetricsOfAnAdaptiveLimit(t *testing.T) {
+	provider, reader := newMeter()
+	limit := must(resilience.NewAdaptiveLimit("server", resilience.AdaptiveConfig{Max: 2, MeterProvider: provider}))(t)
+	for range 5 {
+		limit.TryAcquire()
+	}
+	want := []string{
+		"resilience.adaptive.in_flight{resilience.name=server} 2",
+		"resilience.adaptive.limit{resilience.name=server} 2",
+		"resilience.adaptive.shed{resilience.name=server} 3",
+	}
+	if diff := cmp.Diff(want, collect(t, reader)); diff != "" {
+		t.Error(diff)
+	}
+	runtime.KeepAlive(limit)
+}
+
 func TestEmptyBudgetIsLoggedOnceAWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var buf bytes.Buffer
