@@ -50,8 +50,9 @@ func (c *call) send(req *http.Request) (*http.Response, error) {
 	c.cancel = cancel
 	c.dog.begin(cancel, c.attemptTimeout)
 	ctx, span := c.transport.telemetry.start(ctx, c)
+	c.began(ctx)
 
-	resp, err := c.transport.cfg.Transport.RoundTrip(c.prepare(ctx, req))
+	resp, err := c.transport.base.RoundTrip(c.prepare(ctx, req))
 	expired := c.dog.leave()
 	if err = c.faultOf(req, resp, err, expired); err != nil {
 		if resp != nil && resp.Body != nil {
@@ -59,6 +60,7 @@ func (c *call) send(req *http.Request) (*http.Response, error) {
 		}
 		resp = nil
 		cancel(nil)
+		c.settled()
 	}
 	c.report(ctx, span, resp, err, started)
 	return resp, err
@@ -101,7 +103,7 @@ func (c *call) timeLeft(ctx context.Context) (time.Duration, bool) {
 func (c *call) faultOf(req *http.Request, resp *http.Response, err error, expired *TimeoutError) error {
 	switch {
 	case err == nil && resp == nil:
-		return c.blame(fmt.Errorf("%T returned neither a response nor an error", c.transport.cfg.Transport))
+		return c.blame(fmt.Errorf("%T returned neither a response nor an error", c.transport.base))
 	case expired != nil && req.Context().Err() == nil:
 		return expired
 	case err == nil:
@@ -111,7 +113,7 @@ func (c *call) faultOf(req *http.Request, resp *http.Response, err error, expire
 		return gone(req.Context(), err)
 	case c.sent.failed():
 		return c.blame(fmt.Errorf("read the request's body: %w", err))
-	case invalidRequest(req, c.header):
+	case invalidRequest(req, c.header), errors.Is(err, ErrNotPublic):
 		return c.blame(err)
 	}
 	return transportFault(err)

@@ -1,6 +1,7 @@
 package httpclient
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -18,20 +19,35 @@ const (
 	responseHeaderBytes = 256 << 10 // net/http's default is 10 MB
 )
 
-// newBase returns the transport below everything else, unless the service brings its own.
-func newBase(tlsConfig *tls.Config) *http.Transport {
-	if tlsConfig == nil {
-		tlsConfig = &tls.Config{}
+// newBase returns what makes the attempts.
+func (t *transport) newBase() (http.RoundTripper, error) {
+	cfg := &t.cfg
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}
+	if t.guard != nil {
+		dialer.ControlContext = t.guard.control
 	}
-	tlsConfig = tlsConfig.Clone()
-	if tlsConfig.MinVersion == 0 {
-		tlsConfig.MinVersion = tls.VersionTLS12
+	switch {
+	case cfg.Transport == nil:
+		return newPool(cfg.MaxConnAge, func() *http.Transport { return t.ownTransport(dialer) }), nil
+	case t.guard != nil:
+		return t.guard.guarded(cfg.Transport, dialer)
 	}
-	return &http.Transport{
+	return cfg.Transport, nil
+}
+
+// ownTransport returns the transport of a client whose service brings none.
+func (t *transport) ownTransport(dialer *net.Dialer) *http.Transport {
+	own := &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return t.telemetry.metrics.opened(ctx, conn, address), nil
+		},
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext,
 		ForceAttemptHTTP2:      true,
-		TLSClientConfig:        tlsConfig,
+		TLSClientConfig:        ownTLS(t.cfg.TLS),
 		TLSHandshakeTimeout:    tlsTimeout,
 		MaxIdleConnsPerHost:    idlePerHost,
 		IdleConnTimeout:        idleTimeout,
@@ -39,4 +55,19 @@ func newBase(tlsConfig *tls.Config) *http.Transport {
 		MaxResponseHeaderBytes: responseHeaderBytes,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 	}
+	if t.guard != nil {
+		own.Proxy = nil // a proxy connects in our place, and to whatever it likes
+	}
+	return own
+}
+
+func ownTLS(cfg *tls.Config) *tls.Config {
+	if cfg == nil {
+		cfg = &tls.Config{}
+	}
+	cfg = cfg.Clone()
+	if cfg.MinVersion == 0 {
+		cfg.MinVersion = tls.VersionTLS12
+	}
+	return cfg
 }

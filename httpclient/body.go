@@ -22,6 +22,7 @@ type responseBody struct {
 	base io.ReadCloser
 	call *call
 	idle atomic.Int64 // the idle timeout
+	read atomic.Int64 // bytes so far
 	done atomic.Bool
 }
 
@@ -31,6 +32,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 		b.call.dog.enter(PhaseBody, time.Duration(idle))
 	}
 	n, err := b.base.Read(p)
+	b.read.Add(int64(n))
 	if err == nil {
 		if b.idle.Load() > 0 {
 			_ = b.call.dog.leave() // with bytes in hand, a timeout can wait for the next Read

@@ -47,6 +47,9 @@ type call struct {
 	result      error                   // of a call without response
 	retryAt     time.Time               // when the next attempt is due
 
+	active  *labels // of the attempt in flight; nil: there is none, or nobody counts
+	unsized *labels // of a response whose length its headers do not tell
+
 	body      responseBody
 	spanAttrs [8]attribute.KeyValue
 }
@@ -54,6 +57,11 @@ type call struct {
 func newCall(t *transport, req *http.Request) (*call, error) {
 	if req.URL == nil {
 		return nil, errors.New("request has no URL")
+	}
+	if t.guard != nil {
+		if err := t.guard.checkURL(req.URL); err != nil {
+			return nil, errors.MarkRetryable(&transportError{err, errors.Internal}, false)
+		}
 	}
 	c := &call{transport: t, original: req, overrides: callFrom(req.Context()), host: t.hosts.get(req.URL)}
 	c.destination = t.destinations.Get(c.host.key)
@@ -106,6 +114,25 @@ func (c *call) setRequest() error {
 	return nil
 }
 
+// enter makes the call as soon as there is a place for it, which it holds until its response's headers:
+// a body that nobody closes must not keep it.
+func (c *call) enter() (resp *http.Response, err error) {
+	entered := false
+	full := c.transport.bulkhead.Do(&c.wait, func(context.Context) error {
+		entered = true
+		resp, err = c.do()
+		return nil
+	})
+	if entered {
+		return resp, err
+	}
+	closeBody(c.original)
+	if deadline, ok := c.original.Context().Deadline(); errors.Is(full, context.DeadlineExceeded) && (!ok || c.total.Before(deadline)) {
+		full = &TimeoutError{Phase: PhaseTotal, Limit: c.timeout}
+	}
+	return nil, &callError{full}
+}
+
 func (c *call) do() (*http.Response, error) {
 	resp, err := c.transport.loops.run(c)
 	if err == nil {
@@ -147,6 +174,7 @@ func (c *call) release() {
 	if c.cancel != nil {
 		c.cancel(nil)
 	}
+	c.settled()
 }
 
 // discard drains a response that another attempt will replace, so that its connection is used again.
@@ -162,6 +190,8 @@ func (c *call) discard(resp *http.Response) {
 	c.dog.enter(PhaseBody, limit)
 	drain(resp)
 	resp.Body = http.NoBody
+	c.unsized = nil // a drained body may not have been read to its end
+	c.settled()
 	c.cancel(nil)
 }
 

@@ -36,30 +36,35 @@ type transport struct {
 	redirectHeaders headerSet
 	hosts           hosts
 	telemetry       *telemetry
+	base            http.RoundTripper // makes the attempts
+	guard           *guard            // nil: every address is called
+	bulkhead        *resilience.Bulkhead
 	planner         *resilience.Planner
 	destinations    *resilience.Registry
 	loops           loops
 }
 
 func newTransport(name string, cfg Config) (*transport, error) {
-	var faults []error
+	cfg, faults := cfg.resolve()
+	label := name
 	if name == "" {
 		faults = append(faults, errors.New("name: is empty"))
-		name = "unnamed" // to find the other faults, too
+		label = "unnamed" // to find the other faults, too
 	}
-	cfg, err := cfg.resolve()
-	faults = append(faults, err)
-	planner, err := resilience.NewPlanner(name, cfg.Retry)
-	faults = append(faults, err)
-	destinations, err := resilience.NewRegistry(name, resilience.RegistryConfig{
-		Breaker: cfg.Breaker, Budget: cfg.Retry.Budget, Logger: cfg.Logger, MeterProvider: cfg.MeterProvider,
+	planner, err := resilience.NewPlanner(label, cfg.Retry)
+	faults = append(faults, faultsOf("Retry", err)...)
+	budget := cfg.Retry.Budget
+	if err != nil {
+		budget = resilience.BudgetConfig{} // its faults were found with those of Retry
+	}
+	destinations, err := resilience.NewRegistry(label, resilience.RegistryConfig{
+		Breaker: cfg.Breaker, Budget: budget, Logger: cfg.Logger, MeterProvider: cfg.MeterProvider,
 	})
-	faults = append(faults, err)
+	faults = append(faults, faultsOf("", err)...)
+	bulkhead, err := resilience.NewBulkhead(label, cfg.Concurrency)
+	faults = append(faults, faultsOf("Concurrency", err)...)
 	telemetry, err := newTelemetry(cfg)
 	faults = append(faults, err)
-	if err := errors.Join(faults...); err != nil {
-		return nil, err
-	}
 	t := &transport{
 		name:            name,
 		cfg:             cfg,
@@ -67,8 +72,16 @@ func newTransport(name string, cfg Config) (*transport, error) {
 		noHeader:        http.Header{},
 		redirectHeaders: newHeaderSet(redirectHeaders, cfg.RedirectHeaders),
 		telemetry:       telemetry,
+		bulkhead:        bulkhead,
 		planner:         planner,
 		destinations:    destinations,
+	}
+	if cfg.PublicOnly {
+		t.guard = &guard{except: cfg.PublicOnlyExcept}
+	}
+	t.base, err = t.newBase()
+	if err := errors.Join(append(faults, err)...); err != nil {
+		return nil, err
 	}
 	for _, pattern := range cfg.InternalHosts {
 		t.hosts.internal = append(t.hosts.internal, newHostPattern(pattern))
@@ -83,14 +96,14 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	return c.do()
+	return c.enter()
 }
 
 // CloseIdleConnections closes the connections that the base transport keeps. It is what
 // [http.Client.CloseIdleConnections] calls, and only the client's owner: the retry loop, which would
 // call it after every failure, does not see it.
 func (t *transport) CloseIdleConnections() {
-	if closer, ok := t.cfg.Transport.(interface{ CloseIdleConnections() }); ok {
+	if closer, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		closer.CloseIdleConnections()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -38,6 +39,11 @@ type Config struct {
 	// least 20 calls in 10 s, for 5 s. FailureRatio negative: it never opens. Its ProbeTimeout is
 	// AttemptTimeout unless it is set.
 	Breaker resilience.BreakerConfig
+	// Concurrency bounds how many calls the client makes at a time, each from its first attempt to the
+	// headers of its response, and how many more wait for that. Zero: 1000 calls, 100 in the queue, for
+	// at most 1 s. One beyond is refused with [resilience.ErrBulkheadFull]. MaxConcurrent negative: no
+	// bound.
+	Concurrency resilience.BulkheadConfig
 	// IdempotencyKeys makes the client add a random Idempotency-Key to each POST and PATCH that has
 	// none, one a call, and so retry them. It is for servers that know such keys. False: a POST or
 	// PATCH without a key is never sent twice.
@@ -53,6 +59,17 @@ type Config struct {
 	// that of [http.Client.CheckRedirect]. Nil: at most 10 redirects.
 	CheckRedirect func(req *http.Request, via []*http.Request) error
 
+	// PublicOnly refuses, with [ErrNotPublic], to connect to any address that is not public: loopback,
+	// private and link-local ones, and every other range of the IANA special-purpose registries. It is
+	// for URLs that somebody else chose, such as webhooks. What counts is the address that the
+	// connection is made to, also after a redirect and when a name resolves to another address than a
+	// moment ago. No proxy is used, not the environment's either. A Transport must be an
+	// [http.Transport] without Proxy and dial functions; it is copied. False: every address is called.
+	PublicOnly bool
+	// PublicOnlyExcept are addresses that PublicOnly lets pass all the same, such as 10.1.0.0/16. Empty:
+	// none.
+	PublicOnlyExcept []netip.Prefix
+
 	// MaxResponseBytes is how long a body the JSON helpers read; a longer one is an error. Zero: 10 MiB.
 	// Negative: no limit. The plain client has none.
 	MaxResponseBytes int64
@@ -63,8 +80,14 @@ type Config struct {
 
 	// Transport makes the attempts. Nil: an [http.Transport] of the client's own with 32 idle connections
 	// for each host, kept for 90 s; a proxy from the environment; 5 s to connect and 5 s for the TLS
-	// handshake; response headers of at most 256 KiB; HTTP/2 with pings.
+	// handshake; response headers of at most 256 KiB; HTTP/2 with pings, so that a connection whose peer
+	// fell silent is given up after 45 s.
 	Transport http.RoundTripper
+	// MaxConnAge is how long the client's own Transport makes new calls over a connection, give or take
+	// a tenth: then it connects anew, and so notices that a name has got other addresses. Calls in flight
+	// are not disturbed. Zero: 5 min. Negative: for as long as the connection is used. It cannot be given
+	// together with Transport.
+	MaxConnAge time.Duration
 	// TLS is the TLS configuration of the client's own Transport; it is copied. Nil: the system's roots,
 	// TLS 1.2 or newer. It cannot be given together with Transport, nor ask for an older version.
 	TLS *tls.Config
@@ -85,11 +108,12 @@ const (
 	defaultAttemptTimeout   = 10 * time.Second
 	defaultBodyIdleTimeout  = 10 * time.Second
 	defaultMaxResponseBytes = 10 << 20
+	defaultMaxConnAge       = 5 * time.Minute
 )
 
-// resolve returns c with its defaults, and every fault of c, joined. Faults of Retry and Breaker are
+// resolve returns c with its defaults, and every fault of c. Those of Retry, Breaker and Concurrency are
 // found by resilience.
-func (c Config) resolve() (Config, error) {
+func (c Config) resolve() (Config, []error) {
 	var faults []error
 	c.Timeout = orDefault(c.Timeout, defaultTimeout)
 	shorter := defaultAttemptTimeout
@@ -118,9 +142,17 @@ func (c Config) resolve() (Config, error) {
 		faults = append(faults, fmt.Errorf("TLS: MinVersion %s is older than TLS 1.2", tls.VersionName(c.TLS.MinVersion)))
 	}
 	c.UserAgent = userAgent(c.UserAgent)
-	if c.Transport == nil {
-		c.Transport = newBase(c.TLS)
+	if c.Transport != nil && c.MaxConnAge > 0 {
+		faults = append(faults, errors.New("MaxConnAge: is given, and so is Transport, whose connections are its own"))
 	}
+	c.MaxConnAge = orDefault(c.MaxConnAge, defaultMaxConnAge)
+	faults = append(faults, c.guardFaults()...)
+	c.inherit()
+	return c, faults
+}
+
+// inherit gives what is of this client to its parts, unless they have their own.
+func (c *Config) inherit() {
 	c.Retry.Logger = orDefault(c.Retry.Logger, c.Logger)
 	c.Breaker.Logger = orDefault(c.Breaker.Logger, c.Logger)
 	c.Breaker.ProbeTimeout = orDefault(c.Breaker.ProbeTimeout, c.AttemptTimeout)
@@ -130,7 +162,44 @@ func (c Config) resolve() (Config, error) {
 	if c.Breaker.MeterProvider == nil {
 		c.Breaker.MeterProvider = c.MeterProvider
 	}
-	return c, errors.Join(faults...)
+	if c.Concurrency.MeterProvider == nil {
+		c.Concurrency.MeterProvider = c.MeterProvider
+	}
+}
+
+func (c *Config) guardFaults() []error {
+	var faults []error
+	if len(c.PublicOnlyExcept) > 0 && !c.PublicOnly {
+		faults = append(faults, errors.New("PublicOnlyExcept: is given without PublicOnly"))
+	}
+	for _, prefix := range c.PublicOnlyExcept {
+		if !prefix.IsValid() {
+			faults = append(faults, errors.New("PublicOnlyExcept: has an invalid prefix"))
+		}
+	}
+	return faults
+}
+
+// faultsOf returns the faults in an error of resilience, each with the field that it is about, and
+// without what resilience says of its own parts.
+func faultsOf(field string, err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var faults []error
+		for _, member := range joined.Unwrap() {
+			faults = append(faults, faultsOf(field, member)...)
+		}
+		return faults
+	}
+	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "configure ") {
+		return faultsOf(field, inner)
+	}
+	if field != "" {
+		err = fmt.Errorf("%s: %w", field, err)
+	}
+	return []error{err}
 }
 
 func hostFaults(patterns []string) []error {

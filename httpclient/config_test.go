@@ -23,8 +23,9 @@ func TestNewReturnsEveryFaultAtOnce(t *testing.T) {
 		UserAgent:       "orders\r\nX-Injected: 1",
 		Transport:       http.DefaultTransport,
 		TLS:             &tls.Config{MinVersion: tls.VersionTLS11},
-		Retry:           resilience.RetryConfig{Backoff: resilience.Backoff{Jitter: 2}},
+		Retry:           resilience.RetryConfig{Backoff: resilience.Backoff{Jitter: 2}, Budget: resilience.BudgetConfig{Ratio: 3}},
 		Breaker:         resilience.BreakerConfig{FailureRatio: 2},
+		MaxConnAge:      time.Minute,
 	})
 	if err == nil {
 		t.Fatal("no error")
@@ -32,11 +33,15 @@ func TestNewReturnsEveryFaultAtOnce(t *testing.T) {
 	for _, field := range []string{
 		"name: ", "AttemptTimeout: 2s", `InternalHosts: ""`, `InternalHosts: "http://inventory"`, `InternalHosts: "*.*"`,
 		`InternalHosts: "*"`, `InternalHosts: "a:b"`, `InternalHosts: "a:99999"`,
-		`RedirectHeaders: "X Y"`, "UserAgent: ", "TLS: is given", "TLS: MinVersion", "Jitter: 2", "FailureRatio: 2",
+		`RedirectHeaders: "X Y"`, "UserAgent: ", "TLS: is given", "TLS: MinVersion", "MaxConnAge: is given",
+		"Retry: Backoff: Jitter: 2", "Retry: Budget: Ratio: 3", "Breaker: FailureRatio: 2",
 	} {
-		if !strings.Contains(err.Error(), field) {
-			t.Errorf("no fault %q in:\n%v", field, err)
+		if strings.Count(err.Error(), field) != 1 {
+			t.Errorf("%d faults %q in:\n%v", strings.Count(err.Error(), field), field, err)
 		}
+	}
+	if got := strings.Count(err.Error(), "\n") + 1; got != 16 || strings.Contains(err.Error(), "unnamed") {
+		t.Errorf("%d faults, want 16 and no name that nobody gave:\n%v", got, err)
 	}
 }
 
@@ -74,6 +79,10 @@ func TestReadmeTableIsTrue(t *testing.T) {
 		"BodyIdleTimeout":  d.Config.BodyIdleTimeout.String(),
 		"Retry":            "see `resilience`",
 		"Breaker":          "see `resilience`",
+		"Concurrency":      "see `resilience`",
+		"PublicOnly":       "false",
+		"PublicOnlyExcept": "none",
+		"MaxConnAge":       d.Config.MaxConnAge.String(),
 		"IdempotencyKeys":  "false",
 		"InternalHosts":    "none",
 		"RedirectHeaders":  "none",

@@ -1,6 +1,7 @@
 package httpclient
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -12,12 +13,13 @@ import (
 type Description struct {
 	Name string
 	// Config is the client's configuration with its defaults; Retry and Breaker are as they were given,
-	// and LogValue shows what they mean.
+	// and LogValue shows what they mean. Transport is the one in use: the client's own is replaced by
+	// another like it when MaxConnAge is over.
 	Config Config
 	// Hosts are those called lately, the last one first.
 	Hosts []HostState
 
-	retry, destinations slog.Value
+	retry, destinations, concurrency slog.Value
 }
 
 // A HostState is the state of one scheme, host and port.
@@ -43,6 +45,10 @@ func (t *transport) describe() Description {
 		Config:       t.cfg,
 		retry:        t.planner.LogValue(),
 		destinations: t.destinations.LogValue(),
+		concurrency:  t.bulkhead.LogValue(),
+	}
+	if own, ok := t.base.(*pool); ok {
+		d.Config.Transport = own.transport()
 	}
 	for destination := range t.destinations.All() {
 		d.Hosts = append(d.Hosts, HostState{
@@ -67,6 +73,13 @@ func (d Description) LogValue() slog.Value {
 		limit("body_idle_timeout", d.Config.BodyIdleTimeout),
 		slog.Bool("idempotency_keys", d.Config.IdempotencyKeys),
 		slog.Any("internal_hosts", d.Config.InternalHosts),
+		slog.Any("redirect_headers", d.Config.RedirectHeaders),
+		slog.Bool("public_only", d.Config.PublicOnly),
+		slog.Any("public_only_except", d.Config.PublicOnlyExcept),
+		slog.Int64("max_response_bytes", d.Config.MaxResponseBytes),
+		limit("max_conn_age", d.Config.MaxConnAge),
+		slog.String("transport", fmt.Sprintf("%T", d.Config.Transport)),
+		slog.Attr{Key: "concurrency", Value: d.concurrency},
 		slog.Attr{Key: "retry", Value: d.retry},
 		slog.Attr{Key: "hosts", Value: d.destinations},
 	)

@@ -20,7 +20,8 @@
 //
 // # What a call goes through
 //
-// From the outside in: the redirect rules and the total timeout; the retry loop, which is
+// From the outside in: the redirect rules and the total timeout; the bound on concurrent calls; the retry
+// loop, which is
 // github.com/hashicorp/go-retryablehttp, told by package resilience when to go on; the circuit breaker
 // of the scheme, host and port; the timeout of the attempt; its span and its duration; the base
 // transport.
@@ -61,6 +62,9 @@
 //     status from 500 on but 501 is a failure; 429 and a caller that went away are neither.
 //   - A redirect to another host, another port or another subdomain keeps only headers that identify
 //     nobody, also if it leads back; one from https to http is refused with [ErrInsecureRedirect].
+//   - With Config.PublicOnly, no connection is made to an address that is not public, whatever the URL,
+//     a redirect or the name's resolution says.
+//   - Connections are replaced after five minutes, so that a name's new addresses are noticed.
 //   - Baggage and the remaining time (Request-Timeout-Ms) go to Config.InternalHosts only.
 //   - Neither spans, nor log lines, nor the errors of the helpers show user names, passwords or secret
 //     query parameters.

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"sync"
 
-	"go.opentelemetry.io/otel/metric"
-
 	"github.com/backend-platform/sdk/internal/httpconv"
 )
 
@@ -25,7 +23,7 @@ type host struct {
 	internal bool
 
 	mu     sync.RWMutex
-	series map[series][]metric.RecordOption
+	series map[series]*labels
 }
 
 // hosts remembers the hosts that were called lately. It is a cache: nothing is lost when it forgets.

@@ -8,16 +8,18 @@ import (
 	"github.com/backend-platform/sdk/errors"
 )
 
-// A requestBody remembers that the caller's body could not be read: that is not the other side's
+// A requestBody counts what was read of it, and remembers that the caller's body could not be read: that is not the other side's
 // fault, and no attempt would cure it. A body that the base transport closed, because the connection
 // broke, cannot be read either; that does not count.
 type requestBody struct {
 	io.ReadCloser
 	closed, broken atomic.Bool
+	read           atomic.Int64
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	b.read.Add(int64(n))
 	if err != nil && !errors.Is(err, io.EOF) && !b.closed.Load() {
 		b.broken.Store(true)
 	}

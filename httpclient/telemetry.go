@@ -4,8 +4,6 @@ import (
 	"context"
 	"net/http"
 	"reflect"
-	"slices"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -13,7 +11,6 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
@@ -32,26 +29,18 @@ type telemetry struct {
 	tracer     trace.Tracer
 	kind       trace.SpanStartOption
 	propagator propagation.TextMapPropagator
-	duration   metric.Float64Histogram
+	metrics    metrics
 }
 
 func newTelemetry(cfg Config) (*telemetry, error) {
 	t := &telemetry{provider: cfg.TracerProvider, kind: trace.WithSpanKind(trace.SpanKindClient)}
-	if cfg.MeterProvider == nil {
-		cfg.MeterProvider = otel.GetMeterProvider()
-	}
 	if cfg.Propagator == nil {
 		cfg.Propagator = otel.GetTextMapPropagator()
 	}
-	version := buildinfo.Version(moduleName)
-	duration, err := cfg.MeterProvider.Meter(scopeName, metric.WithInstrumentationVersion(version)).Float64Histogram(
-		httpconv.ClientRequestDuration,
-		metric.WithUnit("s"),
-		metric.WithDescription("Duration of HTTP client requests."),
-		metric.WithExplicitBucketBoundaries(httpconv.DurationBuckets()...),
-	)
-	t.tracer = t.currentProvider().Tracer(scopeName, trace.WithInstrumentationVersion(version))
-	t.propagator, t.duration = cfg.Propagator, duration
+	t.tracer = t.currentProvider().Tracer(scopeName, trace.WithInstrumentationVersion(buildinfo.Version(moduleName)))
+	t.propagator = cfg.Propagator
+	m, err := newMetrics(cfg.MeterProvider)
+	t.metrics = m
 	return t, err
 }
 
@@ -128,16 +117,19 @@ func (c *call) inject(ctx context.Context, header http.Header) {
 // report ends the attempt's span and records its duration. Both end at the response's headers: an
 // application may never read the body, and a span that ends when somebody cleans up tells nothing.
 func (c *call) report(ctx context.Context, span trace.Span, resp *http.Response, fault error, started time.Time) {
-	outcome := series{method: httpconv.Method(c.original.Method), route: c.overrides.Route}
+	outcome, length := series{method: httpconv.Method(c.original.Method), route: c.overrides.Route}, int64(0)
 	if resp != nil {
 		outcome.status, outcome.major, outcome.minor = resp.StatusCode, resp.ProtoMajor, resp.ProtoMinor
+		if c.original.Method != http.MethodHead {
+			length = resp.ContentLength
+		}
 	} else {
 		outcome.code = errors.CodeOf(fault)
 	}
 	if span != nil {
 		endSpan(span, outcome, fault)
 	}
-	c.transport.telemetry.duration.Record(ctx, time.Since(started).Seconds(), c.host.options(outcome)...)
+	c.measure(ctx, outcome, length, time.Since(started))
 }
 
 func endSpan(span trace.Span, outcome series, fault error) {
@@ -151,65 +143,4 @@ func endSpan(span trace.Span, outcome series, fault error) {
 		}
 	}
 	span.End()
-}
-
-// series identifies one metric series of a host.
-type series struct {
-	method       string
-	route        string
-	status       int         // zero: no response
-	code         errors.Code // of an attempt without response
-	major, minor int         // of the protocol
-}
-
-// result returns the attributes that are known at the attempt's end.
-func (s series) result() []attribute.KeyValue {
-	if s.status == 0 {
-		return []attribute.KeyValue{httpconv.ErrorType.String(s.code.String())}
-	}
-	attrs := make([]attribute.KeyValue, 0, 3)
-	attrs = append(attrs, httpconv.ResponseStatusCode.Int(s.status))
-	if s.status >= 400 {
-		attrs = append(attrs, httpconv.ErrorType.String(strconv.Itoa(s.status)))
-	}
-	if s.major > 0 {
-		attrs = append(attrs, httpconv.ProtocolVersion.String(httpconv.Version(s.major, s.minor)))
-	}
-	return attrs
-}
-
-// options returns the measurement's attributes; making them anew for each call costs ten allocations.
-func (h *host) options(s series) []metric.RecordOption {
-	h.mu.RLock()
-	options := h.series[s]
-	h.mu.RUnlock()
-	if options != nil {
-		return options
-	}
-	options = []metric.RecordOption{metric.WithAttributeSet(h.attributes(s))}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.series == nil {
-		h.series = make(map[series][]metric.RecordOption)
-	}
-	if len(h.series) < maxSeries {
-		h.series[s] = options
-	}
-	return options
-}
-
-func (h *host) attributes(s series) attribute.Set {
-	attrs := slices.Concat(s.result(), []attribute.KeyValue{
-		httpconv.RequestMethod.String(s.method),
-		httpconv.ServerAddress.String(h.address),
-		httpconv.ServerPort.Int(h.port),
-		httpconv.URLScheme.String(h.scheme),
-	})
-	if s.major > 0 {
-		attrs = append(attrs, httpconv.NetworkProtocolName.String("http"))
-	}
-	if s.route != "" {
-		attrs = append(attrs, httpconv.URLTemplate.String(s.route))
-	}
-	return attribute.NewSet(attrs...)
 }

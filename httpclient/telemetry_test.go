@@ -268,3 +268,35 @@ func TestUnknownMethodsAndStatusesMakeNoEndlessSeries(t *testing.T) {
 		t.Errorf("%d series, want 1: %v", len(got), got)
 	}
 }
+
+// measured returns the sum and the count of each series of a metric.
+func (r *recorder) measured(t testing.TB, name string) map[string][2]int64 {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	if err := r.reader.Collect(context.Background(), &all); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][2]int64{}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			if m.Name != name {
+				continue
+			}
+			switch data := m.Data.(type) {
+			case metricdata.Histogram[int64]:
+				for _, p := range data.DataPoints {
+					found[p.Attributes.Encoded(attribute.DefaultEncoder())] = [2]int64{p.Sum, int64(p.Count)}
+				}
+			case metricdata.Histogram[float64]:
+				for _, p := range data.DataPoints {
+					found[p.Attributes.Encoded(attribute.DefaultEncoder())] = [2]int64{int64(p.Sum), int64(p.Count)}
+				}
+			case metricdata.Sum[int64]:
+				for _, p := range data.DataPoints {
+					found[p.Attributes.Encoded(attribute.DefaultEncoder())] = [2]int64{p.Value, 1}
+				}
+			}
+		}
+	}
+	return found
+}

@@ -1,0 +1,105 @@
+package httpclient_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/backend-platform/sdk/httpclient"
+)
+
+func TestConnectionsAreUsedUntilTheirAge(t *testing.T) {
+	for name, tc := range map[string]struct {
+		age  time.Duration
+		want int64
+	}{
+		"the default": {0, 1}, "no age": {-1, 1}, "over at once": {time.Nanosecond, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, connections := countingServer(t, func(http.ResponseWriter, *http.Request) {})
+			client := ownClient(t, httpclient.Config{MaxConnAge: tc.age})
+			for range 5 {
+				resp, err := send(t, client, "GET", server.URL, "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				readAndClose(t, resp)
+			}
+			if got := connections.Load(); got != tc.want {
+				t.Errorf("%d connections, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+// A client that is never idle would call the addresses of the day when it was started.
+func TestNewAddressesOfANameAreNoticed(t *testing.T) {
+	first := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "first") }))
+	defer first.Close()
+	_, port, _ := strings.Cut(strings.TrimPrefix(first.URL, "http://"), ":")
+	listener, err := net.Listen("tcp", "127.0.0.2:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "second") }))
+	_ = second.Listener.Close()
+	second.Listener = listener
+	second.Start()
+	defer second.Close()
+	for age, want := range map[time.Duration]string{time.Nanosecond: "first second", -1: "first first"} {
+		(&nameServer{answers: []string{"127.0.0.1", "127.0.0.2"}}).install(t)
+		client := ownClient(t, httpclient.Config{MaxConnAge: age})
+		var got []string
+		for range 2 {
+			resp, err := send(t, client, "GET", "http://moving.example.com.:"+port+"/", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, readAndClose(t, resp))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("age %v: answered by %q, want %q", age, got, want)
+		}
+	}
+}
+
+func TestOldConnectionsFinishWhatTheyCarryAndAreClosed(t *testing.T) {
+	closed, more := make(chan struct{}, 10), make(chan struct{})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "begin ")
+		if r.URL.Path == "/slow" {
+			_ = http.NewResponseController(w).Flush()
+			<-more
+		}
+		_, _ = io.WriteString(w, "end")
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	server.Start()
+	defer server.Close()
+	client := ownClient(t, httpclient.Config{MaxConnAge: time.Nanosecond})
+	slow, err := send(t, client, "GET", server.URL+"/slow", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second of these begins a generation, and closes the first one's connection
+		resp, err := send(t, client, "GET", server.URL, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		readAndClose(t, resp)
+	}
+	<-closed
+	close(more)
+	if got := readAndClose(t, slow); got != "begin end" {
+		t.Errorf("got %q", got)
+	}
+	<-closed // the slow one's, when it came back
+}
