@@ -1,6 +1,11 @@
 package httpserver
 
-import "github.com/backend-platform/sdk/errors"
+import (
+	"reflect"
+	"slices"
+
+	"github.com/backend-platform/sdk/errors"
+)
 
 // domain owns the reasons of what this package answers by itself.
 const domain = "httpserver"
@@ -52,3 +57,51 @@ var (
 		Doc: "The server was stopped before the request was finished. Another instance can take it.",
 	})
 )
+
+// maxChain bounds how many errors are looked at, as in package errors: a chain of causes may lead back
+// to itself, and std errors.Is and As would never return.
+const maxChain = 1 << 16
+
+// find is errors.AsType for such chains.
+func find[T error](err error) (found T, ok bool) {
+	visit(err, func(err error) bool {
+		found, ok = err.(T)
+		return ok
+	})
+	return found, ok
+}
+
+// holds is errors.Is for such chains, without the methods Is.
+func holds(err, target error) (ok bool) {
+	if !reflect.TypeOf(target).Comparable() {
+		return false
+	}
+	visit(err, func(err error) bool {
+		ok = err == target
+		return ok
+	})
+	return ok
+}
+
+// visit calls f for each error of the tree until it returns true.
+func visit(err error, f func(error) bool) {
+	budget := maxChain
+	var walk func(error) bool
+	walk = func(err error) bool {
+		for ; err != nil && budget > 0; budget-- {
+			if f(err) {
+				return true
+			}
+			switch e := err.(type) {
+			case interface{ Unwrap() error }:
+				err = e.Unwrap()
+			case interface{ Unwrap() []error }:
+				return slices.ContainsFunc(e.Unwrap(), walk)
+			default:
+				return false
+			}
+		}
+		return false
+	}
+	walk(err)
+}

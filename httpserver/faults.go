@@ -2,12 +2,10 @@ package httpserver
 
 import (
 	"bytes"
-	"encoding"
 	"encoding/json"
 	"fmt"
-	"io"
+	"math"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,30 +13,36 @@ import (
 	"github.com/backend-platform/sdk/errors"
 )
 
-// Faults of a JSON body, in our own words. encoding/json has refused the body when this begins; it
-// says only the first fault, in words and places that differ between versions of Go. The body is
-// walked again beside the type that it should have had.
+// Faults of a JSON body, in our own words: encoding/json tells the first one only, in words and places
+// that differ between versions of Go, and of members that are there twice it tells nothing. The body is
+// walked once beside the shape of the type: for the names of its members where it could be decoded, for
+// everything where it could not.
 
 const (
 	messageInvalid = "The request body is not valid."
 	messageSyntax  = "The request body is not valid JSON."
 
-	// The search for faults costs more than decoding did, and whoever sends the body chooses its form,
-	// so the search has bounds: what they leave unseen is told without its place.
-	maxFaults = 100    // in one answer
-	maxValues = 10_000 // that are looked at
-	maxDepth  = 100    // of nesting
-	maxReads  = 16     // of each byte: every level of nesting reads what lies below it again
+	maxFaults = 100    // in one answer: whoever sends the body chooses how many there are
+	maxLeaves = 10_000 // that are decoded a second time, by decoders of which nobody knows the cost
+	maxDepth  = 100    // levels of nesting, in strict input
 )
 
 // faults are what is wrong with a body.
 type faults struct {
-	list    []errors.Violation
-	values  int // that may still be looked at
-	bytes   int // that may still be read
+	scanner
 	lenient bool
-	types   bool // one of them is a wrong type, so there is no value
-	syntax  bool
+	types   bool // look at values, too
+
+	list   []errors.Violation
+	syntax bool
+	path   []step
+	leaves int
+}
+
+// step is one level of the way to a value.
+type step struct {
+	name  []byte // nil: index counts
+	index int
 }
 
 func (f *faults) invalid() error {
@@ -49,214 +53,349 @@ func (f *faults) invalid() error {
 	return ErrInvalidBody.New(message).WithViolations(f.list...)
 }
 
-func (f *faults) add(pointer, detail, reason string) {
+// add notes a fault at the current path.
+func (f *faults) add(detail, reason string) { f.addAt(f.pointer(), detail, reason) }
+
+func (f *faults) addAt(pointer, detail, reason string) {
 	if len(f.list) < maxFaults {
 		f.list = append(f.list, errors.Violation{Pointer: pointer, Detail: detail, Reason: reason})
 	}
 }
 
-func (f *faults) exhausted() bool {
-	return f.values < 0 || f.bytes < 0 || len(f.list) >= maxFaults
+// full ends the search.
+func (f *faults) full() bool { return len(f.list) >= maxFaults }
+
+// namesOf finds the faults of strict input that encoding/json has taken: members that the type does
+// not have, or that are there twice, and too many levels.
+func namesOf[T any](body []byte) []errors.Violation {
+	f := faults{scanner: scanner{data: body}}
+	f.walk(shapeOf(reflect.TypeFor[T]()), 0)
+	f.tellDepth()
+	return f.list
 }
 
-func (f *faults) wrongType(pointer, detail string) {
-	f.types = true
-	f.add(pointer, detail, "TYPE")
-}
-
-// diagnose finds the faults of a body that is no T. It reports true if the body would be one but for
-// unknown members.
-func diagnose[T any](body []byte, lenient bool) (f *faults, usable bool) {
-	f = &faults{lenient: lenient, values: maxValues, bytes: maxReads * (len(body) + 1)}
-	if detail := syntaxFault(body); detail != "" {
-		f.syntax = true
-		f.add("", detail, "SYNTAX")
-		return f, false
+// diagnose finds the faults of a body that is no T.
+func diagnose[T any](body []byte, lenient bool) *faults {
+	f := &faults{scanner: scanner{data: body}, lenient: lenient, types: true}
+	if f.findSyntax(); f.syntax {
+		return f
 	}
-	f.walk(reflect.TypeFor[T](), body, "#", 0)
+	f.walk(shapeOf(reflect.TypeFor[T]()), 0)
+	f.tellDepth()
 	if len(f.list) == 0 {
-		f.wrongType("", "does not have the expected form")
+		f.addAt("", "does not have the expected form", "TYPE")
 	}
-	return f, !f.types
+	return f
 }
 
-func syntaxFault(body []byte) string {
-	if onlySpace(body) {
+// tellDepth tells what concerns the body as a whole.
+func (f *faults) tellDepth() {
+	if f.deep {
+		f.addAt("", fmt.Sprintf("is nested deeper than %d levels", maxDepth), "DEPTH")
+	}
+}
+
+func (f *faults) findSyntax() {
+	if detail := syntaxFault(f.data, f.lenient); detail != "" {
+		f.syntax = true
+		f.addAt("", detail, "SYNTAX")
+	}
+}
+
+func syntaxFault(data []byte, lenient bool) string {
+	s := scanner{data: data}
+	if s.space(); s.pos == len(data) {
 		return "is empty"
 	}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	var value json.RawMessage
-	err := decoder.Decode(&value)
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		line, column := position(body, syntax.Offset)
-		return fmt.Sprintf("is not JSON at line %d, column %d", line, column)
+	if bytes.HasPrefix(data, []byte("\ufeff")) {
+		return "begins with a byte order mark, which JSON must not have (RFC 8259, section 8.1)"
 	}
-	if err != nil {
+	if at := notUTF8(data); at >= 0 && !lenient {
+		return "is not UTF-8 at " + position(data, at)
+	}
+	ok := s.value(0)
+	if ok {
+		s.space()
+	}
+	switch {
+	case s.deep:
+		return "is nested too deeply"
+	case !ok && s.pos == len(data):
 		return "is not complete"
-	}
-	if rest := bytes.TrimLeft(body[decoder.InputOffset():], space); len(rest) > 0 {
-		line, column := position(body, int64(len(body)-len(rest))+1)
-		return fmt.Sprintf("has more than one value, from line %d, column %d", line, column)
+	case !ok:
+		return "is not JSON at " + position(data, s.pos)
+	case s.pos < len(data):
+		return "has more than one value, from " + position(data, s.pos)
 	}
 	return ""
 }
 
-// position turns the count of bytes read into the place of the last of them.
-func position(body []byte, offset int64) (line, column int) {
-	before := body[:min(max(offset-1, 0), int64(len(body)))]
-	line = bytes.Count(before, []byte("\n")) + 1
-	return line, len(before) - bytes.LastIndexByte(before, '\n')
+// position says where a byte is, for people: both count from one, columns in bytes.
+func position(data []byte, at int) string {
+	before := data[:at]
+	line := bytes.Count(before, []byte("\n")) + 1
+	return fmt.Sprintf("line %d, column %d", line, at-bytes.LastIndexByte(before, '\n'))
 }
 
-var (
-	jsonUnmarshaler = reflect.TypeFor[json.Unmarshaler]()
-	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
-)
-
-// walk looks at one value. raw is syntactically right.
-func (f *faults) walk(t reflect.Type, raw []byte, pointer string, depth int) {
-	raw = bytes.Trim(raw, space)
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	f.values--
-	f.bytes -= len(raw)
-	if string(raw) == "null" || f.exhausted() {
-		return // encoding/json leaves the value alone at null
-	}
-	if depth >= maxDepth || custom(t) {
-		f.leaf(t, raw, pointer)
-		return
-	}
-	switch t.Kind() {
-	case reflect.Struct:
-		f.walkStruct(t, raw, pointer, depth)
-	case reflect.Map:
-		f.walkMap(t, raw, pointer, depth)
-	case reflect.Slice, reflect.Array:
-		f.walkArray(t, raw, pointer, depth)
+// walk looks at the next value.
+func (f *faults) walk(s *shape, depth int) {
+	f.space()
+	c := f.peek()
+	switch {
+	case c == 'n', f.full(), s.kind == rawShape, !f.types && s.plain:
+		f.pass(depth) // null fits everything: encoding/json leaves the value alone
+	case depth >= maxDepth && !f.lenient:
+		f.pass(depth)
+	case c == '{' && s.kind == objectShape:
+		f.walkObject(s, depth)
+	case c == '{' && (s.kind == mapShape || s.kind == anyShape):
+		f.walkMap(s, depth)
+	case c == '[' && (s.kind == listShape || s.kind == anyShape):
+		f.walkList(s, depth)
 	default:
-		f.leaf(t, raw, pointer)
+		f.walkLeaf(s, depth)
 	}
 }
 
-// custom reports whether the type decodes itself.
-func custom(t reflect.Type) bool {
-	p := reflect.PointerTo(t)
-	return p.Implements(jsonUnmarshaler) || p.Implements(textUnmarshaler)
-}
-
-func (f *faults) leaf(t reflect.Type, raw []byte, pointer string) {
-	if json.Unmarshal(raw, reflect.New(t).Interface()) != nil {
-		f.wrongType(pointer, expectation(t))
+// pass skips a value, but for its depth.
+func (f *faults) pass(depth int) {
+	if depth+f.skip() > maxDepth && !f.lenient {
+		f.deep = true
 	}
 }
 
-func (f *faults) walkStruct(t reflect.Type, raw []byte, pointer string, depth int) {
-	if raw[0] != '{' {
-		f.wrongType(pointer, expectation(t))
+func (f *faults) walkObject(s *shape, depth int) {
+	var few [4]uint64
+	seen := few[:]
+	if need := (len(s.fields) + 63) / 64; need > len(seen) {
+		seen = make([]uint64, need)
+	}
+	for f.next() {
+		name := f.name()
+		f.path = append(f.path, step{name: name})
+		i, known := s.byName[string(name)]
+		switch {
+		case !known:
+			f.walkUnknown(s, name, depth)
+		case seen[i/64]&(1<<(i%64)) != 0 && !f.lenient:
+			f.add("is there more than once", "DUPLICATE")
+			f.pass(depth + 1)
+		default:
+			seen[i/64] |= 1 << (i % 64)
+			f.walkField(&s.fields[i], depth)
+		}
+		f.path = f.path[:len(f.path)-1]
+	}
+}
+
+// walkUnknown looks at a member that the type does not have in this spelling.
+func (f *faults) walkUnknown(s *shape, name []byte, depth int) {
+	similar := s.similar(name)
+	switch {
+	case f.lenient && similar != nil:
+		f.walkField(similar, depth)
+		return
+	case f.lenient:
+	case similar != nil:
+		f.add("is not a known member; there is one that is written "+similar.name, "UNKNOWN")
+	default:
+		f.add("is not a known member", "UNKNOWN")
+	}
+	f.pass(depth + 1)
+}
+
+func (f *faults) walkField(field *field, depth int) {
+	if field.quoted && f.types {
+		f.walkQuoted(field)
 		return
 	}
-	fields := fieldsOf(t)
-	f.eachMember(raw, func(name string, value []byte) {
-		at := pointer + "/" + escapePointer(name)
-		field, ok := fields.find(name)
-		switch {
-		case !ok && !f.lenient:
-			f.add(at, "is not a known member", "UNKNOWN")
-		case ok && field.quoted:
-			f.quoted(field.typ, value, at)
-		case ok:
-			f.walk(field.typ, value, at, depth+1)
-		}
-	})
+	f.walk(field.shape, depth+1)
 }
 
-// quoted is a field with the option "string": its value is written inside a JSON string.
-func (f *faults) quoted(t reflect.Type, raw []byte, pointer string) {
+// walkQuoted looks at a field with the option "string": its value is written inside a JSON string.
+func (f *faults) walkQuoted(field *field) {
+	raw := f.raw()
 	var text string
 	if string(raw) == "null" {
 		return
 	}
-	if json.Unmarshal(raw, &text) != nil || json.Unmarshal([]byte(text), reflect.New(t).Interface()) != nil {
-		f.wrongType(pointer, "must be a string that holds: "+strings.TrimPrefix(expectation(t), "must be "))
+	if json.Unmarshal(raw, &text) != nil || !fits(field.shape.typ, []byte(text)) {
+		f.add("must be a string that holds: "+strings.TrimPrefix(expectation(field.shape.typ), "must be "), "TYPE")
 	}
 }
 
-func (f *faults) walkMap(t reflect.Type, raw []byte, pointer string, depth int) {
-	if raw[0] != '{' {
-		f.wrongType(pointer, expectation(t))
-		return
-	}
-	f.eachMember(raw, func(name string, value []byte) {
-		at := pointer + "/" + escapePointer(name)
-		if !keyFits(t.Key(), name) {
-			f.wrongType(at, "has a name that is not possible here")
-			return
+// walkMap looks at an object whose members the type does not know beforehand.
+func (f *faults) walkMap(s *shape, depth int) {
+	var seen names
+	for f.next() {
+		name := f.name()
+		f.path = append(f.path, step{name: name})
+		switch {
+		case !f.lenient && seen.add(name):
+			f.add("is there more than once", "DUPLICATE")
+			f.pass(depth + 1)
+		case s.kind == anyShape:
+			f.walk(s, depth+1)
+		case f.types && !keyFits(s.typ.Key(), name):
+			f.add("has a name that is not possible here", "TYPE")
+			f.pass(depth + 1)
+		default:
+			f.walk(s.elem, depth+1)
 		}
-		f.walk(t.Elem(), value, at, depth+1)
-	})
+		f.path = f.path[:len(f.path)-1]
+	}
 }
 
-func keyFits(key reflect.Type, name string) bool {
-	if key.Kind() == reflect.String {
+// names are those of one object: a list as long as that is faster than a map.
+type names struct {
+	few  [][]byte
+	many map[string]struct{}
+}
+
+// add reports whether the name was there before.
+func (n *names) add(name []byte) bool {
+	const most = 8
+	if n.many == nil && len(n.few) < most {
+		for _, known := range n.few {
+			if bytes.Equal(known, name) {
+				return true
+			}
+		}
+		n.few = append(n.few, name)
+		return false
+	}
+	if n.many == nil {
+		n.many = make(map[string]struct{}, 4*most)
+		for _, known := range n.few {
+			n.many[string(known)] = struct{}{}
+		}
+	}
+	before := len(n.many)
+	n.many[string(name)] = struct{}{}
+	return len(n.many) == before
+}
+
+func keyFits(key reflect.Type, name []byte) bool {
+	if key.Kind() == reflect.String && !custom(key) {
 		return true
 	}
 	probe := reflect.New(reflect.MapOf(key, reflect.TypeFor[struct{}]()))
-	quoted, err := json.Marshal(map[string]struct{}{name: {}})
-	return err == nil && json.Unmarshal(quoted, probe.Interface()) == nil
+	object, err := json.Marshal(map[string]struct{}{string(name): {}})
+	return err == nil && json.Unmarshal(object, probe.Interface()) == nil
 }
 
-func (f *faults) walkArray(t reflect.Type, raw []byte, pointer string, depth int) {
-	if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 {
-		f.leaf(t, raw, pointer) // base64
+func (f *faults) walkList(s *shape, depth int) {
+	elem, length := s, math.MaxInt
+	if s.kind == listShape {
+		elem = s.elem
+		if s.typ.Kind() == reflect.Array {
+			length = s.typ.Len() // encoding/json drops what is beyond
+		}
+	}
+	f.path = append(f.path, step{})
+	last := len(f.path) - 1
+	for i := 0; f.next(); i++ {
+		f.path[last].index = i
+		if i < length {
+			f.walk(elem, depth+1)
+		} else {
+			f.pass(depth + 1)
+		}
+	}
+	f.path = f.path[:last]
+}
+
+// walkLeaf looks at a value as a whole: one that decodes itself, or one of another kind than the type's.
+func (f *faults) walkLeaf(s *shape, depth int) {
+	from := f.pos
+	f.pass(depth)
+	if !f.types {
 		return
 	}
-	if raw[0] != '[' {
-		f.wrongType(pointer, expectation(t))
+	raw := f.data[from:f.pos]
+	if s.kind != leafShape && s.kind != anyShape {
+		f.add(expectation(s.typ), "TYPE")
 		return
 	}
-	f.eachElement(raw, func(i int, value []byte) {
-		if t.Kind() == reflect.Slice || i < t.Len() {
-			f.walk(t.Elem(), value, pointer+"/"+strconv.Itoa(i), depth+1)
+	if fit, known := fitsScalar(s.typ, raw); known {
+		if !fit {
+			f.add(expectation(s.typ), "TYPE")
 		}
-	})
-}
-
-// eachMember calls visit for the members of an object, in their order.
-func (f *faults) eachMember(raw []byte, visit func(name string, value []byte)) {
-	decoder := opened(raw)
-	for decoder.More() && !f.exhausted() {
-		name, err := decoder.Token()
-		if err != nil {
-			return
-		}
-		var value json.RawMessage
-		if decoder.Decode(&value) != nil {
-			return
-		}
-		visit(name.(string), value)
+		return
+	}
+	if f.leaves++; f.leaves > maxLeaves {
+		return
+	}
+	if err := json.Unmarshal(raw, reflect.New(s.typ).Interface()); err != nil {
+		f.addCustom(s.typ, err)
 	}
 }
 
-func (f *faults) eachElement(raw []byte, visit func(i int, value []byte)) {
-	decoder := opened(raw)
-	for i := 0; decoder.More() && !f.exhausted(); i++ {
-		var value json.RawMessage
-		if decoder.Decode(&value) != nil {
-			return
-		}
-		visit(i, value)
+// addCustom tells of a value that a decoder of its own has refused. The decoder's text is private,
+// unless it is the message of an InvalidArgument error.
+func (f *faults) addCustom(t reflect.Type, err error) {
+	if e, ok := find[*errors.Error](err); ok && e.Code() == errors.InvalidArgument && !e.Remote() && e.Message() != "" {
+		f.add(e.Message(), e.Reason())
+		return
 	}
+	f.add(expectation(t), "TYPE")
 }
 
-// opened returns a decoder behind the first delimiter.
-func opened(raw []byte) *json.Decoder {
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	if _, err := decoder.Token(); err != nil {
-		return json.NewDecoder(io.LimitReader(nil, 0))
+// raw reads one value, without the space around it.
+func (f *faults) raw() []byte {
+	f.space()
+	from := f.pos
+	f.skip()
+	return f.data[from:f.pos]
+}
+
+func fits(t reflect.Type, raw []byte) bool {
+	if fit, known := fitsScalar(t, raw); known {
+		return fit
 	}
-	return decoder
+	return json.Unmarshal(raw, reflect.New(t).Interface()) == nil
+}
+
+// fitsScalar knows the plain types without asking encoding/json, which takes a hundred times as long.
+func fitsScalar(t reflect.Type, raw []byte) (fit, known bool) {
+	if t == jsonNumber || custom(t) {
+		return false, false
+	}
+	var err error
+	switch t.Kind() {
+	case reflect.String:
+		return len(raw) > 0 && raw[0] == '"', true
+	case reflect.Bool:
+		return string(raw) == "true" || string(raw) == "false", true
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		_, err = strconv.ParseInt(string(raw), 10, t.Bits())
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		_, err = strconv.ParseUint(string(raw), 10, t.Bits())
+	case reflect.Float32, reflect.Float64:
+		number := scanner{data: raw}
+		if !number.number() || number.pos != len(raw) {
+			return false, true
+		}
+		_, err = strconv.ParseFloat(string(raw), t.Bits())
+	default:
+		return false, false
+	}
+	return err == nil, true
+}
+
+// pointer is the path as a JSON pointer in a URI fragment (RFC 6901, section 6).
+func (f *faults) pointer() string {
+	var b strings.Builder
+	b.WriteByte('#')
+	for _, s := range f.path {
+		b.WriteByte('/')
+		if s.name == nil {
+			b.WriteString(strconv.Itoa(s.index))
+		} else {
+			b.WriteString(escapePointer(string(s.name)))
+		}
+	}
+	return b.String()
 }
 
 // escapePointer writes a member's name as a reference token in a URI fragment (RFC 6901, sections 3
@@ -289,6 +428,9 @@ func expectation(t reflect.Type) string {
 	if t == reflect.TypeFor[time.Time]() {
 		return "must be a time such as 2006-01-02T15:04:05Z (RFC 3339)"
 	}
+	if t == jsonNumber {
+		return "must be a number"
+	}
 	if custom(t) {
 		return "has a value that is not possible here"
 	}
@@ -315,79 +457,4 @@ func expectation(t reflect.Type) string {
 		return "must be an object"
 	}
 	return "has a value that is not possible here"
-}
-
-// A field is one that encoding/json would fill.
-type field struct {
-	name   string
-	typ    reflect.Type
-	quoted bool
-}
-
-type fieldList []field
-
-// find looks for the exact name, then, as encoding/json does, without regard to case.
-func (l fieldList) find(name string) (field, bool) {
-	i := slices.IndexFunc(l, func(f field) bool { return f.name == name })
-	if i < 0 {
-		i = slices.IndexFunc(l, func(f field) bool { return strings.EqualFold(f.name, name) })
-	}
-	if i < 0 {
-		return field{}, false
-	}
-	return l[i], true
-}
-
-// fieldsOf lists the fields of a struct, those of embedded structs after its own, so that an outer
-// name is found first.
-func fieldsOf(t reflect.Type) fieldList {
-	var own fieldList
-	level, seen := []reflect.Type{t}, map[reflect.Type]bool{t: true}
-	for len(level) > 0 {
-		var next []reflect.Type
-		for _, t := range level {
-			for field := range t.Fields() {
-				f, embedded := jsonField(field)
-				switch {
-				case embedded != nil && !seen[embedded]:
-					seen[embedded] = true
-					next = append(next, embedded)
-				case f.name != "":
-					own = append(own, f)
-				}
-			}
-		}
-		level = next
-	}
-	return own
-}
-
-// jsonField reads a field's tag; it returns the struct type where the field is embedded without one.
-func jsonField(sf reflect.StructField) (f field, embedded reflect.Type) {
-	tag := sf.Tag.Get("json")
-	name, options, _ := strings.Cut(tag, ",")
-	t := sf.Type
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	switch {
-	case tag == "-":
-		return field{}, nil
-	case sf.Anonymous && name == "" && t.Kind() == reflect.Struct:
-		return field{}, t
-	case !sf.IsExported():
-		return field{}, nil
-	case name == "":
-		name = sf.Name
-	}
-	return field{name, sf.Type, slices.Contains(strings.Split(options, ","), "string") && scalar(t)}, nil
-}
-
-// scalar reports whether the option "string" has a meaning for the type.
-func scalar(t reflect.Type) bool {
-	switch t.Kind() {
-	case reflect.Bool, reflect.String, reflect.Float32, reflect.Float64:
-		return true
-	}
-	return t.Kind() >= reflect.Int && t.Kind() <= reflect.Uintptr
 }

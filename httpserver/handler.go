@@ -69,7 +69,7 @@ func settle(x *exchange, rw *response, r *http.Request, err error) error {
 	switch {
 	case errors.Is(context.Cause(caller), ErrShuttingDown):
 		return ErrShuttingDown.Wrap(err, "")
-	case rw.broken != nil && errors.Is(err, rw.broken):
+	case rw.broken != nil && holds(err, rw.broken):
 		return errors.Canceled.Wrap(err, "") // the connection is gone, which the context may not know yet
 	case code == errors.Unknown:
 		return settleUnknown(err)
@@ -82,7 +82,7 @@ func settle(x *exchange, rw *response, r *http.Request, err error) error {
 }
 
 func settleUnknown(err error) error {
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+	if tooLarge, ok := find[*http.MaxBytesError](err); ok {
 		return bodyTooLarge(tooLarge.Limit, err)
 	}
 	return err

@@ -11,14 +11,19 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/backend-platform/sdk/errors"
 )
 
 // DecodeJSON reads the request's body as one JSON value of type T.
 //
-// It is strict: the Content-Type must say JSON ([ErrMediaType], 415), nothing may follow the value,
-// and members that T does not have are faults. If T or *T has a method
+// It is strict: the Content-Type must say JSON ([ErrMediaType], 415), the text must be UTF-8, nothing
+// may follow the value, it may be nested 100 levels deep, and each object has only members that T has,
+// in the same spelling, and each of them once: of a member that is there twice, one program reads the
+// first and another the last. null leaves a value as it is.
+//
+// If T or *T has a method
 //
 //	Validate() error
 //
@@ -26,7 +31,9 @@ import (
 // violations with JSON pointers: members of a wrong type and unknown members, or, once there is a value to validate,
 // unknown members and what Validate finds. Validate says what it finds as
 // violations of an InvalidArgument error, as in the example; an error without a code becomes a 400
-// whose text stays in the log. A code of its own is kept.
+// whose text stays in the log. A code of its own is kept. So it is with the error of a type that decodes
+// itself: the message of an InvalidArgument error is told, any other text is not. At most 100 faults are
+// listed, and 1,000 of Validate's.
 //
 // The body is read up to the limit of the server, or of [LimitBody]; without one, up to 1 MiB
 // ([ErrBodyTooLarge], 413). No text of encoding/json reaches the caller: it changes with Go's version.
@@ -34,7 +41,8 @@ import (
 func DecodeJSON[T any](r *http.Request) (T, error) { return decodeJSON[T](r, false) }
 
 // DecodeJSONLenient is [DecodeJSON] for documents that others define, such as webhooks: members that T
-// does not have are ignored.
+// does not have are ignored, and the names of members, their number, bytes that are not UTF-8 and nesting are
+// treated as encoding/json treats them.
 func DecodeJSONLenient[T any](r *http.Request) (T, error) { return decodeJSON[T](r, true) }
 
 func decodeJSON[T any](r *http.Request, lenient bool) (value T, err error) {
@@ -42,30 +50,19 @@ func decodeJSON[T any](r *http.Request, lenient bool) (value T, err error) {
 	if err != nil {
 		return value, err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	if !lenient {
-		decoder.DisallowUnknownFields()
-	}
-	if err := decoder.Decode(&value); err == nil && onlySpace(body[decoder.InputOffset():]) {
-		return value, settleValidation(validate(&value), nil)
-	}
 	var zero T
-	faults, usable := diagnose[T](body, lenient)
-	if !usable {
-		return zero, faults.invalid()
+	if err := json.Unmarshal(body, &value); err != nil || !lenient && !utf8.Valid(body) {
+		return zero, diagnose[T](body, lenient).invalid()
 	}
-	// Only unknown members: there is a value, and what Validate finds belongs to the same answer.
-	value = zero
-	if err := json.Unmarshal(body, &value); err != nil {
-		return zero, faults.invalid()
+	var names []errors.Violation
+	if !lenient {
+		names = namesOf[T](body)
 	}
-	return zero, settleValidation(validate(&value), faults.list)
+	if err := settleValidation(validate(&value), names); err != nil {
+		return zero, err
+	}
+	return value, nil
 }
-
-// space is the white space of JSON.
-const space = " \t\r\n"
-
-func onlySpace(b []byte) bool { return len(bytes.Trim(b, space)) == 0 }
 
 // validate calls the method Validate of *T or T, if there is one.
 func validate[T any](value *T) error {

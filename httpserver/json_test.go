@@ -84,7 +84,7 @@ func TestDecodeJSONNamesEveryFaultWithItsPlace(t *testing.T) {
 	}{
 		"valid": {`{"items":[{"sku":"17","qty":3}],"labels":{"a":true},"by_id":{"7":1.5},"note":"x","due":"2026-01-02T03:04:05Z",
 			"total":"12","blob":"aGk=","pair":[1,2],"any":[{}],"raw":{"x":1},"parent":{"city":"Ulm"},"city":"Ulm"}`, nil},
-		"other case of a name": {`{"ITEMS":[]}`, nil},
+		"other case of a name": {`{"ITEMS":[],"note":1}`, []string{"#/ITEMS: is not a known member; there is one that is written items", "#/note: must be a string"}},
 		"null":                 {`{"items":null,"note":null,"due":null,"total":null,"pair":null}`, nil},
 		"unknown members":      {`{"colour":1,"items":[{"size":2}],"hidden":"x","Skipped":"y"}`, []string{"#/colour: is not a known member", "#/items/0/size: is not a known member", "#/hidden: is not a known member", "#/Skipped: is not a known member"}},
 		"types": {`{"items":[{"sku":1},{"qty":"2"}],"labels":{"a":1},"city":false}`, []string{
@@ -98,14 +98,33 @@ func TestDecodeJSONNamesEveryFaultWithItsPlace(t *testing.T) {
 		"top":             {`[]`, []string{"#: must be an object"}},
 		"pointer escapes": {`{"a/b~c d%":1}`, []string{"#/a~1b~0c%20d%25: is not a known member"}},
 		"deep":            {`{"parent":{"parent":{"items":[{"sku":[]}]}}}`, []string{"#/parent/parent/items/0/sku: must be a string"}},
-		"empty":           {"", []string{": is empty"}},
-		"space":           {" \n", []string{": is empty"}},
-		"syntax":          {"{\n  \"items\": [1,]}", []string{": is not JSON at line 2, column 15"}},
-		"cut":             {`{"items":[`, []string{": is not complete"}},
-		"two values":      {"{}\n{}", []string{": has more than one value, from line 2, column 1"}},
-		"rubbish after":   {`{} x`, []string{": has more than one value, from line 1, column 4"}},
-		"validate":        {`{"items":[{"qty":-1},{"qty":1},{"qty":-2}]}`, []string{"#/items/0/qty: must not be negative", "#/items/2/qty: must not be negative"}},
-		"validate too":    {`{"colour":1,"items":[{"qty":-1}]}`, []string{"#/items/0/qty: must not be negative", "#/colour: is not a known member"}},
+		"twice": {`{"note":"a","items":[{"qty":1,"qty":2}],"n\u006fte":"b","labels":{"a":true,"b":true,"a":false},"any":{"x":{"y":1,"y":1}}}`, []string{
+			"#/items/0/qty: is there more than once", "#/note: is there more than once", "#/labels/a: is there more than once", "#/any/x/y: is there more than once"}},
+		"twice in a raw message": {`{"raw":{"a":1,"a":2}}`, nil},
+		"too many in an array":   {`{"pair":[1,2,"x"]}`, nil},
+		"not a number":           {`{"by_id":{"1":NaN}}`, []string{": is not JSON at line 1, column 15"}},
+		"infinite":               {`{"by_id":{"1":-Infinity}}`, []string{": is not JSON at line 1, column 16"}},
+		"huge number":            {`{"by_id":{"1":1e400},"pair":[1e2]}`, []string{"#/by_id/1: must be a number", "#/pair/0: must be a whole number from 0 to 65535"}},
+		"long number":            {`{"total":"` + strings.Repeat("9", 1000) + `"}`, []string{"#/total: must be a string that holds: a whole number from -9223372036854775808 to 9223372036854775807"}},
+		"map key":                {`{"by_id":{"256":1,"x":1}}`, []string{"#/by_id/256: has a name that is not possible here", "#/by_id/x: has a name that is not possible here"}},
+		"null in a list":         {`{"items":[null]}`, nil},
+		"byte order mark":        {"\ufeff{}", []string{": begins with a byte order mark, which JSON must not have (RFC 8259, section 8.1)"}},
+		"latin-1":                {"{\n\"note\":\"M\xfcller\"}", []string{": is not UTF-8 at line 2, column 10"}},
+		"half a surrogate":       {`{"note":"\ud800"}`, nil},
+		"bad escape":             {`{"note":"\u12x4"}`, []string{": is not JSON at line 1, column 14"}},
+		"control character":      {"{\"note\":\"a\nb\"}", []string{": is not JSON at line 1, column 11"}},
+		"comment":                {`{/* none */}`, []string{": is not JSON at line 1, column 2"}},
+		"nested":                 {`{"any":` + strings.Repeat("[", 99) + strings.Repeat("]", 99) + `}`, nil},
+		"nested too deep":        {`{"any":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, []string{": is nested deeper than 100 levels"}},
+		"nested absurdly":        {`{"any":` + strings.Repeat("[", 100_000), []string{": is nested too deeply"}},
+		"empty":                  {"", []string{": is empty"}},
+		"space":                  {" \n", []string{": is empty"}},
+		"syntax":                 {"{\n  \"items\": [1,]}", []string{": is not JSON at line 2, column 15"}},
+		"cut":                    {`{"items":[`, []string{": is not complete"}},
+		"two values":             {"{}\n{}", []string{": has more than one value, from line 2, column 1"}},
+		"rubbish after":          {`{} x`, []string{": has more than one value, from line 1, column 4"}},
+		"validate":               {`{"items":[{"qty":-1},{"qty":1},{"qty":-2}]}`, []string{"#/items/0/qty: must not be negative", "#/items/2/qty: must not be negative"}},
+		"validate too":           {`{"colour":1,"items":[{"qty":-1}]}`, []string{"#/items/0/qty: must not be negative", "#/colour: is not a known member"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -254,12 +273,40 @@ func TestManyFaultsAreBounded(t *testing.T) {
 	}
 }
 
-// Neither may many right values before the wrong one: it is told all the same, without its place.
-func TestManyValuesAreBounded(t *testing.T) {
+// Nor does the number of right values before the wrong one hide it.
+func TestFaultBehindManyValuesIsFound(t *testing.T) {
 	body := `{"by_id":{},"items":[` + strings.Repeat(`{},`, 12_000) + `{"qty":"x"}]}`
-	if diff := cmp.Diff([]string{": does not have the expected form"}, violations(t, body)); diff != "" {
+	if diff := cmp.Diff([]string{"#/items/12000/qty: must be a whole number from -128 to 127"}, violations(t, body)); diff != "" {
 		t.Errorf("violations (-want +got):\n%s", diff)
 	}
+}
+
+// A type that decodes itself may take any time, so such values have a bound; beyond it the fault is told
+// without its place.
+func TestManyOwnDecodersAreBounded(t *testing.T) {
+	calls := 0
+	decoded = func() { calls++ }
+	body := `[` + strings.Repeat(`0,`, 30_000) + `1]`
+	_, err := httpserver.DecodeJSON[[]counting](jsonRequest(body))
+	e, ok := errors.AsType[*sdkerrors.Error](err)
+	if !ok || len(e.Violations()) != 1 || e.Violations()[0].Detail != "does not have the expected form" {
+		t.Errorf("err = %v", err)
+	}
+	if calls > 41_000 {
+		t.Errorf("%d calls", calls)
+	}
+}
+
+var decoded = func() {}
+
+type counting struct{}
+
+func (*counting) UnmarshalJSON(b []byte) error {
+	decoded()
+	if string(b) == "1" {
+		return errors.New("hunter2")
+	}
+	return nil
 }
 
 // Depth must not multiply the work: each level reads what lies below it again.
@@ -308,35 +355,155 @@ func TestLongJSONHasALength(t *testing.T) {
 	}
 }
 
-// Whatever a body holds: no panic, what encoding/json takes is taken, what it refuses has a
-// violation that says so in our words.
+// page is a generic type with all that embedding can do.
+type page[T any] struct {
+	base
+	*Cursor
+	Entries []T          `json:"entries"`
+	Code    int          `json:"code"` // hides base's
+	Price   json.Number  `json:"price"`
+	Size    *size        `json:"size"`
+	Sizes   map[size]int `json:"sizes"`
+	Flag    bool         `json:"flag,string,omitempty"`
+	Odd     string       `json:"-,"`
+}
+
+type base struct {
+	Code  string `json:"code"`
+	Owner string `json:"owner"`
+	Next  string
+}
+
+type Cursor struct {
+	Next   string // hides, and is hidden by, base's
+	Cursor int    `json:"cursor"`
+}
+
+// size is a type of few values whose error may be told.
+type size string
+
+func (s *size) UnmarshalText(b []byte) error {
+	switch *s = size(b); *s {
+	case "S", "M":
+		return nil
+	case "secret":
+		return errors.New("hunter2")
+	}
+	return sdkerrors.InvalidArgument.New("must be S or M").WithReason("orders", "SIZE")
+}
+
+func TestDecodeJSONOfOddTypes(t *testing.T) {
+	tests := map[string]struct {
+		body string
+		want []string
+	}{
+		"valid": {`{"code":1,"owner":"a","entries":[{"sku":"x"}],"cursor":2,"price":1.5,"size":"S","sizes":{"M":1},"flag":"true","-":"x"}`, nil},
+		"types": {`{"code":"1","owner":1,"entries":[{"sku":1}],"cursor":"x","price":true,"flag":true,"-":1}`, []string{
+			"#/code must be a whole number from -9223372036854775808 to 9223372036854775807 TYPE", "#/owner must be a string TYPE",
+			"#/entries/0/sku must be a string TYPE", "#/cursor must be a whole number from -9223372036854775808 to 9223372036854775807 TYPE",
+			"#/price must be a number TYPE", "#/flag must be a string that holds: true or false TYPE", "#/- must be a string TYPE"}},
+		"hidden":   {`{"Next":"x"}`, []string{"#/Next is not a known member UNKNOWN"}},
+		"embedded": {`{"base":{},"cursor":{}}`, []string{"#/base is not a known member UNKNOWN", "#/cursor must be a whole number from -9223372036854775808 to 9223372036854775807 TYPE"}},
+		"told":     {`{"size":"XL"}`, []string{"#/size must be S or M SIZE"}},
+		"not told": {`{"size":"secret"}`, []string{"#/size has a value that is not possible here TYPE"}},
+		"key":      {`{"sizes":{"XL":1}}`, []string{"#/sizes/XL has a name that is not possible here TYPE"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := httpserver.DecodeJSON[*page[item]](jsonRequest(test.body))
+			var got []string
+			if e, ok := errors.AsType[*sdkerrors.Error](err); ok {
+				for _, v := range e.Violations() {
+					got = append(got, v.Pointer+" "+v.Detail+" "+v.Reason)
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("violations (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What lenient input takes is just what encoding/json takes.
+func TestDecodeJSONLenientTakesWhatEncodingJSONTakes(t *testing.T) {
+	got, err := httpserver.DecodeJSONLenient[item](jsonRequest("{\"SKU\":\"a\",\"sku\":\"\xff\",\"deep\":" + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "}"))
+	if err != nil || got.SKU != "\ufffd" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	_, err = httpserver.DecodeJSONLenient[item](jsonRequest("{\"SKU\":1,\"qty\":3,\"qty\":\"\xff\"}"))
+	e, ok := errors.AsType[*sdkerrors.Error](err)
+	if !ok || len(e.Violations()) != 2 || e.Violations()[0].Pointer != "#/SKU" || e.Violations()[1].Pointer != "#/qty" {
+		t.Errorf("err = %v", err)
+	}
+}
+
+// A body that only its names make wrong is still looked at by Validate.
+func TestValidateIsCalledBesideWrongNames(t *testing.T) {
+	want := []string{"#/items/0/qty: must not be negative", "#/note: is there more than once"}
+	if diff := cmp.Diff(want, violations(t, `{"items":[{"qty":-1}],"note":"a","note":"b"}`)); diff != "" {
+		t.Errorf("violations (-want +got):\n%s", diff)
+	}
+}
+
+// Whatever a body holds: no panic, what encoding/json takes is taken unless one of our own rules is
+// against it, what it refuses has a violation that says so in our words.
 func FuzzDecodeJSON(f *testing.F) {
-	for _, seed := range []string{`{}`, `{"items":[{"sku":1}]}`, `{"a":`, `[]`, `null`, `{"by_id":{"1":2}}`, `{"total":"1"}`, "{}{}", `{"note":"\ud800"}`} {
+	for _, seed := range []string{
+		`{}`, `{"items":[{"sku":1}]}`, `{"a":`, `[]`, `null`, `{"by_id":{"1":2}}`, `{"total":"1"}`, "{}{}", `{"note":"\ud800"}`,
+		`{"NOTE":"x","note":"y","note":1e5}`, `{"any":[[{"a":1,"a":2}]],"raw":{"b":1,"b":1}}`, "\ufeff{}", "{\"note\":\"\xff\"}", `{"pair":[1,2,3,"x"]}`,
+		`{"due":"2026-01-02T03:04:05Z","blob":[1,2],"labels":{"x":null}}`, `{"parent":{"parent":{"city":1}}}`, `-0.5e+10`,
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		var reference bigOrder
-		decoder := json.NewDecoder(strings.NewReader(body))
-		decoder.DisallowUnknownFields()
-		wantErr := decoder.Decode(&reference)
-		if wantErr == nil {
-			_, wantErr = decoder.Token()
-			if errors.Is(wantErr, io.EOF) {
-				wantErr = reference.Validate()
-			} else {
-				wantErr = errors.New("more")
-			}
-		}
+		strict, lenient := reference(body, true), reference(body, false)
 		_, err := httpserver.DecodeJSON[bigOrder](jsonRequest(body))
-		if (err == nil) != (wantErr == nil) {
-			t.Fatalf("DecodeJSON says %v, encoding/json %v", err, wantErr)
-		}
-		if err == nil {
-			return
-		}
-		document := string(sdkerrors.NewProblem(err).AppendJSON(nil))
-		if strings.Contains(document, "json: ") || strings.Contains(document, "Go struct") || !json.Valid([]byte(document)) {
-			t.Errorf("document = %s", document)
-		}
+		compareFaults(t, err, strict)
+		_, err = httpserver.DecodeJSONLenient[bigOrder](jsonRequest(body))
+		compareFaults(t, err, lenient)
 	})
+}
+
+// reference is what encoding/json and Validate say of a body.
+func reference(body string, strict bool) error {
+	var value bigOrder
+	decoder := json.NewDecoder(strings.NewReader(body))
+	if strict {
+		decoder.DisallowUnknownFields()
+	}
+	if err := decoder.Decode(&value); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more")
+	}
+	return value.Validate()
+}
+
+func compareFaults(t *testing.T, got, want error) {
+	t.Helper()
+	if got == nil {
+		if want != nil {
+			t.Fatalf("taken, but encoding/json says %v", want)
+		}
+		return
+	}
+	document := string(sdkerrors.NewProblem(got).AppendJSON(nil))
+	if strings.Contains(document, "json: ") || strings.Contains(document, "Go struct") || !json.Valid([]byte(document)) {
+		t.Errorf("document = %s", document)
+	}
+	e, ok := errors.AsType[*sdkerrors.Error](got)
+	if !ok || len(e.Violations()) == 0 {
+		t.Fatalf("no violation: %v", got)
+	}
+	if want != nil {
+		return
+	}
+	for _, v := range e.Violations() {
+		ours := v.Reason == "DUPLICATE" || v.Reason == "DEPTH" || strings.HasPrefix(v.Detail, "is not UTF-8") ||
+			strings.HasPrefix(v.Detail, "is not a known member; there is one")
+		if !ours {
+			t.Errorf("refused, but encoding/json takes it: %v", v)
+		}
+	}
 }

@@ -24,7 +24,7 @@ func (x *exchange) answerPanic(value any) (again bool) {
 	if value == nil {
 		return false
 	}
-	if err, ok := value.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+	if err, ok := value.(error); ok && holds(err, http.ErrAbortHandler) {
 		return true
 	}
 	// By %v, not %w: what the value says of codes or retries has no say in what the caller gets.

@@ -97,6 +97,7 @@ func started(t *testing.T, handler http.Handler, cfg httpserver.Config) (l *pipe
 	t.Cleanup(func() {
 		_ = s.Close()
 		_ = stop()
+		time.Sleep(time.Second) // in virtual time: net/http lingers for a moment on a connection that it ends
 	})
 	synctest.Wait()
 	return l, s, stop, lines
