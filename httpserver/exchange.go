@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"github.com/backend-platform/sdk/internal/logctx"
 )
 
@@ -58,12 +60,13 @@ type exchange struct {
 	layers  *layers
 	outer   *exchange       // of the layers around these; nil: none
 	caller  context.Context // as the outermost layers got it: done only if the caller went away or we stop
+	came    *http.Request   // what the layers got
 	request *http.Request   // what next gets; a mux notes its pattern here
 	method  string          // as it was sent: handlers that let a header override it write to request
 	start   time.Time
 	writer  response
 	body    body         // the request's, if it is limited here
-	traced  *traced      // nil: no tracer here
+	traced  traced       // of the tracer, if there is one
 	line    [9]slog.Attr // of the access log
 
 	routed   atomic.Pointer[http.Request] // the request that an error-returning handler got
@@ -77,10 +80,10 @@ type exchange struct {
 	left    bool
 }
 
-// tracedExchange is both in one allocation.
+// tracedExchange is an exchange with room for its span's attributes, in one allocation.
 type tracedExchange struct {
 	exchange
-	traced traced
+	attrs [14]attribute.KeyValue
 }
 
 type exchangeKey struct{}
@@ -106,7 +109,10 @@ func (l *layers) enter(w http.ResponseWriter, r *http.Request) (*exchange, http.
 		ctx = l.tracer.start(ctx, x, r)
 	}
 	x.below = ctx
-	x.request = r.WithContext(x)
+	x.came, x.request = r, r.WithContext(x)
+	if l.tracer != nil {
+		x.traced.countBody(x.request)
+	}
 	x.method = r.Method
 	x.writer.ResponseWriter = w
 	x.writer.closing = l.closing
@@ -117,11 +123,11 @@ func (l *layers) enter(w http.ResponseWriter, r *http.Request) (*exchange, http.
 }
 
 func (l *layers) newExchange() *exchange {
-	if l.tracer == nil {
+	if l.tracer == nil || l.tracer.idle.Load() {
 		return new(exchange)
 	}
 	x := new(tracedExchange)
-	x.exchange.traced = &x.traced
+	x.traced.attrs = x.attrs[:0]
 	return &x.exchange
 }
 
@@ -153,6 +159,9 @@ func (x *exchange) finish() {
 	l := x.layers
 	x.writer.end()
 	x.tellRoute()
+	if form := x.request.MultipartForm; form != nil {
+		x.came.MultipartForm = form // net/http removes its temporary files, and knows only its own request
+	}
 	if x.admitted {
 		l.concurrency.release()
 	}

@@ -100,7 +100,7 @@ func (k finishedKey) option() metric.RecordOption {
 
 // record takes the exchange as context, so that the sample can point to the span.
 func (m *metrics) record(x *exchange, took time.Duration, route string, status int, fault string) {
-	r := x.request
+	r := x.came
 	if x.traced.counted {
 		m.active.Add(x.below, -1, m.running.get(runningOf(x.method, r))...)
 	}
@@ -112,9 +112,7 @@ func (m *metrics) record(x *exchange, took time.Duration, route string, status i
 		major: r.ProtoMajor, minor: r.ProtoMinor, status: status,
 	})
 	m.duration.Record(x.below, took.Seconds(), options...)
-	if r.ContentLength >= 0 {
-		m.requestSize.Record(x.below, r.ContentLength, options...)
-	}
+	m.requestSize.Record(x.below, x.traced.bodySize(r), options...)
 	m.responseSize.Record(x.below, x.writer.bytes, options...)
 }
 

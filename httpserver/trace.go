@@ -3,9 +3,11 @@ package httpserver
 import (
 	"cmp"
 	"context"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -39,9 +41,9 @@ type TraceConfig struct {
 
 // Trace returns a handler that wraps each request in a server span, named after the method and the
 // route ("GET /orders/{id}", from the pattern of an http.ServeMux), and records the metrics
-// http.server.request.duration, http.server.request.body.size (where Content-Length says it),
-// http.server.response.body.size and http.server.active_requests, all by OpenTelemetry's stable
-// conventions for HTTP. A failed request's error.type is the code of the error; a span is an error if
+// http.server.request.duration, http.server.request.body.size (the Content-Length, or what was read of a
+// body without one), http.server.response.body.size and http.server.active_requests, all by
+// OpenTelemetry's stable conventions for HTTP. A failed request's error.type is the code of the error; a span is an error if
 // the table of package errors says that the fault is ours.
 //
 // It returns an error if the meter provider refuses an instrument.
@@ -58,6 +60,9 @@ type tracer struct {
 	propagator propagation.TextMapPropagator
 	public     bool
 	metrics    *metrics
+	// idle says that the last request's span came from nowhere: there is no SDK, so attributes would be made for
+	// nobody. When an SDK is installed afterwards, the first span gets its attributes too late for a sampler alone.
+	idle atomic.Bool
 }
 
 func newTracer(cfg TraceConfig) (*tracer, error) {
@@ -85,7 +90,35 @@ type traced struct {
 	span    trace.Span
 	counted bool // among the active requests
 	options [4]trace.SpanStartOption
-	attrs   [14]attribute.KeyValue
+	attrs   []attribute.KeyValue // empty, with room if there is an SDK
+	body    countedBody
+}
+
+// countBody counts what a handler reads of a body whose length nobody has told.
+func (t *traced) countBody(r *http.Request) {
+	if r.ContentLength < 0 && r.Body != nil {
+		t.body.ReadCloser = r.Body
+		r.Body = &t.body
+	}
+}
+
+// bodySize is the Content-Length, or what was read of a body without one.
+func (t *traced) bodySize(r *http.Request) int64 {
+	if r.ContentLength >= 0 {
+		return r.ContentLength
+	}
+	return t.body.read.Load()
+}
+
+type countedBody struct {
+	io.ReadCloser
+	read atomic.Int64 // a handler that was given up (http.TimeoutHandler) may still read
+}
+
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.read.Add(int64(n))
+	return n, err
 }
 
 func (t *tracer) start(ctx context.Context, x *exchange, r *http.Request) context.Context {
@@ -93,9 +126,11 @@ func (t *tracer) start(ctx context.Context, x *exchange, r *http.Request) contex
 	if propagator == nil {
 		propagator = otel.GetTextMapPropagator()
 	}
-	options := append(x.traced.options[:0],
-		serverKind,
-		trace.WithAttributes(startAttributes(x.traced.attrs[:0], r)...))
+	idle := t.idle.Load()
+	options := append(x.traced.options[:0], serverKind)
+	if !idle {
+		options = append(options, trace.WithAttributes(startAttributes(x.traced.attrs, r)...))
+	}
 	remote := propagator.Extract(ctx, propagation.HeaderCarrier(r.Header))
 	if t.public {
 		options = append(options, trace.WithNewRoot())
@@ -106,7 +141,14 @@ func (t *tracer) start(ctx context.Context, x *exchange, r *http.Request) contex
 		ctx = remote
 	}
 	x.traced.counted = t.metrics.begin(ctx, r)
+	parent := trace.SpanContextFromContext(ctx).SpanID()
 	ctx, x.traced.span = t.tracer.Start(ctx, methodName(r.Method), options...)
+	if now := x.traced.span.SpanContext().SpanID() == parent; now != idle {
+		t.idle.Store(now)
+		if idle {
+			x.traced.span.SetAttributes(startAttributes(nil, r)...)
+		}
+	}
 	return ctx
 }
 
@@ -155,7 +197,7 @@ func (t *tracer) end(x *exchange, took time.Duration) {
 	if x.writer.bytes > 0 {
 		attrs = append(attrs, httpconv.ResponseBodySize.Int64(x.writer.bytes))
 	}
-	if size := x.request.ContentLength; size > 0 {
+	if size := x.traced.bodySize(x.came); size > 0 {
 		attrs = append(attrs, httpconv.RequestBodySize.Int64(size))
 	}
 	if route != "" {

@@ -1,11 +1,14 @@
 package httpserver_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -15,7 +18,9 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/httpserver"
@@ -272,5 +277,111 @@ func TestConcurrentRequestsShareOneAttributeCache(t *testing.T) {
 	points := o.metric(t, "http.server.request.duration").Data.(metricdata.Histogram[float64]).DataPoints
 	if len(points) != 1 || points[0].Count != 400 {
 		t.Errorf("points = %v", points)
+	}
+}
+
+// An SDK that is installed while requests are served gets its spans with all attributes; without one none are made.
+func TestAnSDKInstalledLaterGetsWholeSpans(t *testing.T) {
+	provider := new(switched)
+	handler, err := httpserver.Trace(ordersMux(), httpserver.TraceConfig{TracerProvider: provider})
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := func() {
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/plain/?page=2", nil))
+	}
+	call()
+	if provider.options == 0 {
+		t.Error("the first span was started without attributes, and a sampler would have needed them")
+	}
+	call()
+	if provider.options != 0 {
+		t.Error("attributes are made although there is no SDK")
+	}
+	spans := tracetest.NewSpanRecorder()
+	provider.sdk = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("sdk")
+	for range 2 {
+		call()
+	}
+	for i, span := range spans.Ended() {
+		if got := attrsOf(span.Attributes()); got["url.query"] != "page=2" || got["http.route"] != "/plain/" {
+			t.Errorf("span %d has the attributes %v", i, got)
+		}
+	}
+	if provider.options == 0 {
+		t.Error("with an SDK, spans are started without attributes")
+	}
+}
+
+// switched is what OpenTelemetry's global provider is: one that may get an SDK later.
+type switched struct {
+	noop.TracerProvider
+	switchedTracer
+}
+
+func (s *switched) Tracer(string, ...trace.TracerOption) trace.Tracer { return &s.switchedTracer }
+
+type switchedTracer struct {
+	noop.Tracer
+	sdk     trace.Tracer
+	options int // attributes of the last start
+}
+
+func (s *switchedTracer) Start(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
+	config := trace.NewSpanStartConfig(options...)
+	s.options = len(config.Attributes())
+	if s.sdk != nil {
+		return s.sdk.Start(ctx, name, options...)
+	}
+	return s.Tracer.Start(ctx, name, options...)
+}
+
+func TestSizeOfABodyInChunksIsWhatWasRead(t *testing.T) {
+	o := observe(t, ordersMux(), httpserver.Config{})
+	r := httptest.NewRequest(http.MethodPost, "/orders/17", io.MultiReader(strings.NewReader("0123456789")))
+	r.ContentLength = -1
+	o.call(r)
+	if got := attrsOf(o.span(t).Attributes())["http.request.body.size"]; got != int64(10) {
+		t.Errorf("http.request.body.size = %v, want 10", got)
+	}
+	sizes := o.metric(t, "http.server.request.body.size").Data.(metricdata.Histogram[int64]).DataPoints
+	if len(sizes) != 1 || sizes[0].Sum != 10 {
+		t.Errorf("sizes = %v", sizes)
+	}
+}
+
+// net/http removes the files of a form when the request is over, and knows only the request that it made.
+func TestFilesOfAFormAreRemoved(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	handler := observe(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if err := r.ParseMultipartForm(1); err != nil {
+			t.Error(err)
+		}
+		if files, _ := os.ReadDir(os.TempDir()); len(files) == 0 {
+			t.Error("the form has no file, and the test shows nothing")
+		}
+	}), httpserver.Config{MaxBodyBytes: 64 << 20})
+	served := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(w, r)
+		close(served)
+	}))
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, err := form.CreateFormFile("file", "orders.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = part.Write(make([]byte, 16<<20)) // beyond the 10 MB that are kept in memory in any case
+	_ = form.Close()
+	res, err := server.Client().Post(server.URL, form.FormDataContentType(), &body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	<-served
+	server.Close() // when net/http has finished the request
+	if files, _ := os.ReadDir(os.TempDir()); len(files) > 0 {
+		t.Errorf("%d files are left", len(files))
 	}
 }
