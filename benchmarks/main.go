@@ -59,5 +59,5 @@ func run(quick bool, only string) error {
 
 // rows are all comparisons, one file a module.
 func rows() []row {
-	return []row{errorsRow(), resilienceRow(), loggingRow(), tracingRow(), httpclientRow(), httpserverRow(), kafkaRow()}
+	return append([]row{errorsRow(), resilienceRow(), loggingRow(), tracingRow(), httpclientRow(), kafkaRow()}, httpserverRows()...)
 }
