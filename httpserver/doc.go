@@ -34,7 +34,8 @@
 // problem document (application/problem+json, RFC 9457, with the trace id), the level of the log line,
 // the status of the span. What is public in an error is sent, its causes are logged. [WriteError] does
 // the same for handlers of another form. [DecodeJSON] finds every fault of a body at once and says where it is;
-// [WriteJSON] encodes before it writes.
+// [WriteJSON] encodes before it writes. [CatalogueHandler] serves the documentation of the errors that the
+// service defines, where their type URIs point to.
 //
 // # Middleware
 //

@@ -130,6 +130,31 @@ func ExampleNewHandler() {
 	// {"title":"Method Not Allowed","status":405,"detail":"This path does not have the method of the request. See the header Allow.","code":"invalid_argument","reason":"METHOD_NOT_ALLOWED","domain":"httpserver","retryable":false}
 }
 
+// The type URI of an error is where the service that defines it serves its documentation.
+func ExampleCatalogueHandler() {
+	catalogue := errors.NewCatalogue("orders", "https://errors.example.com/orders/")
+	outOfStock := catalogue.Define(errors.Definition{
+		Code:   errors.FailedPrecondition,
+		Reason: "OUT_OF_STOCK",
+		Title:  "Item is out of stock",
+		Doc:    "There are fewer than you ask for. Ask for less, or later.",
+	})
+	mux := http.NewServeMux()
+	mux.Handle("GET /orders/", httpserver.CatalogueHandler(catalogue))
+	mux.Handle("POST /buy", httpserver.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
+		return outOfStock.New("Only 3 left.")
+	}))
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	call(http.MethodPost, server.URL+"/buy", "")
+	call(http.MethodGet, server.URL+"/orders/OUT_OF_STOCK", "")
+	// Output:
+	// 400 application/problem+json
+	// {"type":"https://errors.example.com/orders/OUT_OF_STOCK","title":"Item is out of stock","status":400,"detail":"Only 3 left.","code":"failed_precondition","reason":"OUT_OF_STOCK","domain":"orders","retryable":false}
+	// 200 application/json
+	// {"type":"https://errors.example.com/orders/OUT_OF_STOCK","title":"Item is out of stock","status":400,"code":"failed_precondition","reason":"OUT_OF_STOCK","domain":"orders","retry":"never","doc":"There are fewer than you ask for. Ask for less, or later."}
+}
+
 func ExampleServer_Health() {
 	server, err := httpserver.New(http.NewServeMux(), httpserver.Config{Addr: "127.0.0.1:0"})
 	if err != nil {

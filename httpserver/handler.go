@@ -29,8 +29,9 @@ func (f HandlerFunc) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 //
 // What is sent is public: code, reason, message, violations, metadata, the trace id. Causes go to the
 // log. The headers Retry-After and Retry-Exhausted are set where the error says so; the document is
-// never cached. A HEAD request gets the header alone, and a client that accepts no JSON gets the same
-// as plain text. If the response has begun, nothing more is sent, and the log says so.
+// never cached. A HEAD request gets the header alone, and a client that would rather have text or HTML
+// than JSON, as a browser, gets the same as plain text; whatever a client accepts, an error is no 406.
+// If the response has begun, nothing more is sent, and the log says so.
 //
 // Three rules decide the code:
 //   - An error of a remote service is not ours: see [errors.Local] and [errors.PassOn].

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/codes"
 
 	"github.com/backend-platform/sdk/errors"
@@ -187,12 +188,23 @@ func TestAcceptDecidesTheForm(t *testing.T) {
 		"json by case":    {[]string{"Application/JSON"}, true},
 		"vendor json":     {[]string{"application/vnd.api+json"}, true},
 		"application":     {[]string{"application/*;q=0.5"}, true},
-		"browser":         {[]string{"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}, true},
+		"browser":         {[]string{"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}, false},
+		"script":          {[]string{"text/html, application/json"}, true},
+		"rather text":     {[]string{"application/json;q=0.5, text/plain"}, false},
+		"rather json":     {[]string{"application/json, text/plain;q=0.9, */*;q=0.1"}, true},
+		"text in general": {[]string{"text/*, */*;q=0.5"}, false},
+		"most exact":      {[]string{"application/problem+json;q=0.1, application/*, text/plain;q=0.2"}, false},
+		"greatest":        {[]string{"application/problem+json;q=0.1, application/json;q=0.3, text/plain;q=0.2"}, true},
+		"weight is odd":   {[]string{"application/json;q=2, text/html;q=NaN"}, true},
+		"nothing at all":  {[]string{"*/*;q=0"}, true},
 		"second header":   {[]string{"text/html", "application/json"}, true},
 		"html only":       {[]string{"text/html"}, false},
 		"json refused":    {[]string{"text/html, application/json;q=0"}, false},
 		"json refused .0": {[]string{"text/html, */*; q=0.000"}, false},
-		"xml":             {[]string{"application/xml"}, false},
+		"another program": {[]string{"application/xml"}, true},
+		"a stream":        {[]string{"text/event-stream"}, true},
+		"an image":        {[]string{"image/png, image/*;q=0.8"}, true},
+		"html refused":    {[]string{"text/html;q=0"}, true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -209,7 +221,19 @@ func TestAcceptDecidesTheForm(t *testing.T) {
 			if w.Code != 400 {
 				t.Errorf("status = %d", w.Code)
 			}
+			if got := w.Header().Get("Vary"); got != "Accept" {
+				t.Errorf("Vary = %q", got)
+			}
 		})
+	}
+}
+
+func TestVaryOfOthersIsKept(t *testing.T) {
+	w := httptest.NewRecorder()
+	w.Header().Set("Vary", "Origin")
+	failing(errors.NotFound.New("")).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	if diff := cmp.Diff([]string{"Origin", "Accept"}, w.Header().Values("Vary")); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -3,6 +3,8 @@ package httpserver_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -243,3 +245,8 @@ func (h *errorHandler) Handle(_ context.Context, r slog.Record) error {
 
 func (h *errorHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
 func (h *errorHandler) WithGroup(string) slog.Handler      { return h }
+
+func sha256Base64(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}

@@ -3,7 +3,6 @@ package httpserver
 import (
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 
 	"go.opentelemetry.io/otel/trace"
@@ -30,7 +29,7 @@ func writeProblem(rw *response, r *http.Request, err error) {
 		}
 	}()
 	contentType := errors.ContentType
-	if acceptsJSON(r.Header["Accept"]) {
+	if accept := r.Header["Accept"]; weigh(accept, jsonForms) >= weigh(accept, textForms) {
 		*buf = append(p.AppendJSON((*buf)[:0]), '\n')
 	} else {
 		contentType = "text/plain; charset=utf-8"
@@ -55,6 +54,7 @@ func setProblemHeader(rw *response, p *errors.Problem, contentType string) {
 	rw.set("Content-Type", contentType)
 	rw.set("X-Content-Type-Options", "nosniff")
 	rw.set("Cache-Control", "no-store") // a 404 is cacheable unless it says otherwise (RFC 9110, section 15.1)
+	rw.add("Vary", "Accept")            // for caches that keep errors in spite of that
 	if p.RetryAfter > 0 {
 		rw.set(httpconv.RetryAfter, httpconv.FormatRetryAfter(p.RetryAfter))
 	}
@@ -82,50 +82,4 @@ func appendText(b []byte, p *errors.Problem) []byte {
 		b = append(append(append(b, "trace_id: "...), p.TraceID...), '\n')
 	}
 	return b
-}
-
-// acceptsJSON reads Accept (RFC 9110, section 12.5.1): no header accepts everything; of ranges, JSON in
-// any form with a weight above zero will do.
-func acceptsJSON(values []string) bool {
-	if len(values) == 0 {
-		return true
-	}
-	empty := true
-	for _, value := range values {
-		for part := range strings.SplitSeq(value, ",") {
-			media, params, _ := strings.Cut(part, ";")
-			media = strings.TrimSpace(media)
-			if media == "" {
-				continue
-			}
-			empty = false
-			if isJSONRange(media) && !refused(params) {
-				return true
-			}
-		}
-	}
-	return empty
-}
-
-func isJSONRange(media string) bool {
-	return media == "*/*" || strings.EqualFold(media, "application/*") || isJSON(media)
-}
-
-// isJSON knows application/json and every type with the suffix +json (RFC 6839, section 3.1).
-func isJSON(media string) bool {
-	const suffix = "+json"
-	return strings.EqualFold(media, "application/json") ||
-		len(media) > len(suffix) && strings.EqualFold(media[len(media)-len(suffix):], suffix)
-}
-
-// refused reports whether the parameters hold q=0.
-func refused(params string) bool {
-	for param := range strings.SplitSeq(params, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(param), "=")
-		if strings.EqualFold(name, "q") {
-			q, err := strconv.ParseFloat(value, 64)
-			return err == nil && q == 0
-		}
-	}
-	return false
 }

@@ -26,7 +26,7 @@ type response struct {
 	closing  *atomic.Bool // true: every response ends its connection
 	unrouted *exchange    // not nil: turn the mux's own 404 and 405 into problem documents
 
-	values [6]string // backing of header values, to save their allocations
+	values [7]string // backing of header values, to save their allocations
 	used   int
 }
 
@@ -48,6 +48,15 @@ func (rw *response) set(name, value string) {
 	rw.used++
 	rw.values[i] = value
 	rw.Header()[name] = rw.values[i : i+1 : i+1]
+}
+
+// add puts a token into a list that others may have begun.
+func (rw *response) add(name, value string) {
+	if h := rw.Header(); len(h[name]) > 0 {
+		h.Add(name, value)
+		return
+	}
+	rw.set(name, value)
 }
 
 // WriteHeader sends the header. Informational statuses (100 to 199, but not 101) are not the answer
