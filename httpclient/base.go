@@ -3,6 +3,7 @@ package httpclient
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/http"
 	"time"
@@ -28,7 +29,12 @@ func (t *transport) newBase() (http.RoundTripper, error) {
 	}
 	switch {
 	case cfg.Transport == nil:
-		return newPool(cfg.MaxConnAge, func() *http.Transport { return t.ownTransport(dialer) }), nil
+		files, err := readCertificates(cfg)
+		return newPool(cfg.MaxConnAge, files.roots, func(roots *x509.CertPool) *http.Transport {
+			own := t.ownTransport(dialer)
+			files.use(own.TLSClientConfig, roots)
+			return own
+		}), err
 	case t.guard != nil:
 		return t.guard.guarded(cfg.Transport, dialer)
 	}

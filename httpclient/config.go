@@ -91,6 +91,16 @@ type Config struct {
 	// TLS is the TLS configuration of the client's own Transport; it is copied. Nil: the system's roots,
 	// TLS 1.2 or newer. It cannot be given together with Transport, nor ask for an older version.
 	TLS *tls.Config
+	// CertFile and KeyFile are files in PEM with the client's certificate, its chain, and its key, for
+	// servers that ask for one. They are looked at every 10 s at most, when a connection is made, and a
+	// replacement is used by the next one; one that is broken or not valid is not, and a line in the log
+	// says so. Empty: none. They go together, and not with Transport, nor with certificates in TLS.
+	CertFile, KeyFile string
+	// CAFile is a file in PEM with the authorities that a server's certificate may come from, in place of
+	// the system's. It is looked at as CertFile is; the first call after a replacement connects anew, and
+	// so do those that follow. Empty: the system's, or those in TLS. It does not go with Transport, nor
+	// with RootCAs in TLS.
+	CAFile string
 
 	// Logger gets a line, at debug, for each retry and one for each change of a breaker. Nil:
 	// slog.Default().
@@ -146,6 +156,7 @@ func (c Config) resolve() (Config, []error) {
 		faults = append(faults, errors.New("MaxConnAge: is given, and so is Transport, whose connections are its own"))
 	}
 	c.MaxConnAge = orDefault(c.MaxConnAge, defaultMaxConnAge)
+	faults = append(faults, c.certificateFaults()...)
 	faults = append(faults, c.guardFaults()...)
 	c.inherit()
 	return c, faults
@@ -196,10 +207,15 @@ func faultsOf(field string, err error) []error {
 	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "configure ") {
 		return faultsOf(field, inner)
 	}
-	if field != "" {
-		err = fmt.Errorf("%s: %w", field, err)
+	return []error{inField(field, err)}
+}
+
+// inField says which field an error is about, if it is one, and if it is one field's.
+func inField(field string, err error) error {
+	if err == nil || field == "" {
+		return err
 	}
-	return []error{err}
+	return fmt.Errorf("%s: %w", field, err)
 }
 
 func hostFaults(patterns []string) []error {

@@ -21,10 +21,9 @@
 // # What a call goes through
 //
 // From the outside in: the redirect rules and the total timeout; the bound on concurrent calls; the retry
-// loop, which is
-// github.com/hashicorp/go-retryablehttp, told by package resilience when to go on; the circuit breaker
-// of the scheme, host and port; the timeout of the attempt; its span and its duration; the base
-// transport.
+// loop, which is github.com/hashicorp/go-retryablehttp, told by package resilience when to go on; the
+// circuit breaker of the scheme, host and port; the timeout of the attempt; its span and its metrics;
+// the base transport.
 //
 // # What is retried
 //
@@ -65,6 +64,7 @@
 //   - With Config.PublicOnly, no connection is made to an address that is not public, whatever the URL,
 //     a redirect or the name's resolution says.
 //   - Connections are replaced after five minutes, so that a name's new addresses are noticed.
+//   - Certificates in files are read again when they change; a broken replacement is not used, and said.
 //   - Baggage and the remaining time (Request-Timeout-Ms) go to Config.InternalHosts only.
 //   - Neither spans, nor log lines, nor the errors of the helpers show user names, passwords or secret
 //     query parameters.

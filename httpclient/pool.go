@@ -1,6 +1,7 @@
 package httpclient
 
 import (
+	"crypto/x509"
 	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
@@ -12,28 +13,31 @@ import (
 // pool begins a new generation of connections from time to time, when it is used: the old one closes
 // what is idle, and the rest when it is no longer needed. It starts no goroutine.
 type pool struct {
-	fresh   func() *http.Transport // makes the transport of a generation
-	age     time.Duration          // of a generation; negative: without end
+	fresh   func(roots *x509.CertPool) *http.Transport // makes the transport of a generation
+	roots   func() *x509.CertPool                      // the authorities of now
+	age     time.Duration                              // of a generation; negative: without end
 	current atomic.Pointer[generation]
 }
 
 type generation struct {
 	*http.Transport
-	ends time.Time // zero: never
+	roots *x509.CertPool
+	ends  time.Time // zero: never
 }
 
 // ageSpread is how much the age of a generation varies, so that the replicas of a service that started
 // together do not connect anew together.
 const ageSpread = 0.1
 
-func newPool(age time.Duration, fresh func() *http.Transport) *pool {
-	p := &pool{fresh: fresh, age: age}
+func newPool(age time.Duration, roots func() *x509.CertPool, fresh func(*x509.CertPool) *http.Transport) *pool {
+	p := &pool{fresh: fresh, roots: roots, age: age}
 	p.current.Store(p.generation())
 	return p
 }
 
 func (p *pool) generation() *generation {
-	g := &generation{Transport: p.fresh()}
+	roots := p.roots()
+	g := &generation{Transport: p.fresh(roots), roots: roots}
 	if p.age > 0 {
 		g.ends = time.Now().Add(time.Duration(float64(p.age) * (1 - ageSpread + 2*ageSpread*rand.Float64())))
 	}
@@ -48,10 +52,11 @@ func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
 // CloseIdleConnections closes those of the current generation; the ones before have closed theirs.
 func (p *pool) CloseIdleConnections() { p.current.Load().CloseIdleConnections() }
 
-// transport returns the current generation, which is a new one if the last has reached its age.
+// transport returns the current generation, which is a new one if the last has reached its age, or
+// trusts authorities that were replaced.
 func (p *pool) transport() *http.Transport {
 	g := p.current.Load()
-	if g.ends.IsZero() || time.Now().Before(g.ends) {
+	if (g.ends.IsZero() || time.Now().Before(g.ends)) && g.roots == p.roots() {
 		return g.Transport
 	}
 	if next := p.generation(); p.current.CompareAndSwap(g, next) {

@@ -1,4 +1,4 @@
-// Package httpclienttest has a transport for tests: it answers from a script, without a network,
+// Package httpclienttest has transports for tests. [Transport] answers from a script, without a network,
 // remembers what it was asked, and finds bodies that nobody closed.
 //
 //	script := httpclienttest.NewTransport(
@@ -9,5 +9,7 @@
 //	…
 //	script.Check(t)
 //
-// It starts no goroutine and takes its time from timers, so it works in a testing/synctest bubble.
+// [Recorder] does the accounting in front of another transport, such as one that calls real servers.
+//
+// A [Transport] starts no goroutine and takes its time from timers, so it works in a testing/synctest bubble.
 package httpclienttest
