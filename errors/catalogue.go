@@ -73,8 +73,8 @@ func validateBase(baseURL string) error {
 		return New("the base URL is not an absolute http or https URL")
 	case u.User != nil || strings.ContainsAny(baseURL, "?#"):
 		return New("the base URL has a user, a query or a fragment")
-	case len(baseURL) > maxMessage-maxReason:
-		return fmt.Errorf("the base URL is longer than %d bytes", maxMessage-maxReason)
+	case len(baseURL) > maxURI-maxReason-1:
+		return fmt.Errorf("the base URL is longer than %d bytes", maxURI-maxReason-1)
 	}
 	return nil
 }
@@ -93,8 +93,8 @@ func (c *Catalogue) Define(def Definition) *DefinedError {
 		panic(fmt.Sprintf("errors: Define in catalogue %q: %v", c.domain, err))
 	}
 	def.Metadata = maps.Clone(def.Metadata)
-	d := &DefinedError{def: def, domain: c.domain}
-	if c.base != "" {
+	d := &DefinedError{def: def, domain: c.domain, kind: def.Type}
+	if d.kind == "" && c.base != "" {
 		d.kind = c.base + def.Reason
 	}
 	c.mu.Lock()

@@ -3,12 +3,16 @@ package errors
 import (
 	"context"
 	"os"
+	"slices"
 	"time"
 )
 
 // maxNodes bounds how many errors of a tree are looked at, so that a chain that leads back to itself
 // ends. It leaves room for the joined errors of a bulk operation.
 const maxNodes = 1 << 16
+
+// What an error of somebody else answers is asked under a recover: a nil pointer in an error, or a bug
+// in its methods, must not turn a failure into a crash.
 
 // CodeOf returns the code that decides how err is treated. A nil err is [OK], an error without a code
 // is [Unknown], and context errors are [Canceled] and [DeadlineExceeded], as is a passed deadline of a
@@ -30,10 +34,20 @@ func CodeOf(err error) Code {
 
 // ReasonOf returns the reason of the error that decides err's code, or "".
 func ReasonOf(err error) string {
-	if e, ok := decide(err).node.(interface{ Reason() string }); ok {
-		return e.Reason()
+	reason, _ := owner(decide(err).node)
+	return reason
+}
+
+// owner returns the reason of an error and the domain that it belongs to.
+func owner(err error) (reason, domain string) {
+	defer func() { _ = recover() }()
+	if e, ok := err.(interface{ Reason() string }); ok {
+		reason = e.Reason()
 	}
-	return ""
+	if e, ok := err.(interface{ Domain() string }); ok {
+		domain = e.Domain()
+	}
+	return reason, domain
 }
 
 // coder is an error that knows its code: Error, DefinedError, or a caller's own type.
@@ -46,35 +60,59 @@ type decision struct {
 	passed bool  // it is marked by PassOn on the way to it
 }
 
-func decide(err error) decision {
+func decide(err error) (d decision) {
+	defer func() {
+		if recover() != nil {
+			d = decision{code: Unknown}
+		}
+	}()
 	budget := maxNodes
 	return decideWithin(err, &budget)
 }
 
+// decideWithin has one switch, because the runtime remembers which of a switch's interfaces a type has.
 func decideWithin(err error, budget *int) decision {
 	passed := false
 	for ; err != nil && *budget > 0; *budget-- {
+		var next error
 		switch e := err.(type) {
 		case *Error:
 			return decision{e.Code(), e, passed}
 		case *marked:
 			passed = passed || e.passOn
-			err = e.error
+			next = e.error
 		case Code:
 			return decision{positive(e), e, passed}
 		case coder:
 			return decision{positive(e.Code()), err, passed}
 		case interface{ Unwrap() error }:
-			err = e.Unwrap()
+			next = e.Unwrap()
 		case interface{ Unwrap() []error }:
-			d := decideJoined(e.Unwrap(), budget)
-			d.passed = d.passed || passed
-			return d
-		default:
+			if d, ok := decideJoined(e.Unwrap(), budget); ok {
+				d.passed = d.passed || passed
+				return d
+			}
+		}
+		if next == nil {
 			return decision{leafCode(err), nil, passed}
 		}
+		err = next
 	}
 	return decision{code: Unknown}
+}
+
+// unwrap returns what err wraps: one error, or several, of which one at the least is not nil.
+func unwrap(err error) (next error, members []error) {
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return e.Unwrap(), nil
+	case interface{ Unwrap() []error }:
+		members = e.Unwrap()
+		if slices.ContainsFunc(members, func(member error) bool { return member != nil }) {
+			return nil, members
+		}
+	}
+	return nil, nil
 }
 
 func positive(c Code) Code {
@@ -84,20 +122,20 @@ func positive(c Code) Code {
 	return c
 }
 
-func decideJoined(members []error, budget *int) decision {
-	worst := decision{code: Unknown}
-	seen := false
+// decideJoined is not ok if there is no member.
+func decideJoined(members []error, budget *int) (worst decision, ok bool) {
+	worst.code = Unknown
 	for _, member := range members {
 		if member == nil || *budget <= 0 {
 			continue
 		}
 		*budget--
 		d := decideWithin(member, budget)
-		if !seen || d.code.row().severity > worst.code.row().severity {
-			worst, seen = d, true
+		if !ok || d.code.row().severity > worst.code.row().severity {
+			worst, ok = d, true
 		}
 	}
-	return worst
+	return worst, ok
 }
 
 // leafCode knows the errors of context and of passed deadlines, also where another type stands for
@@ -130,6 +168,7 @@ func RetryAfter(err error) time.Duration {
 
 // walk visits err's tree, outermost first. Where visit returns true, what lies below is left out.
 func walk(err error, visit func(error) (stop bool)) {
+	defer func() { _ = recover() }()
 	budget := maxNodes
 	walkWithin(err, &budget, visit)
 }
@@ -140,16 +179,10 @@ func walkWithin(err error, budget *int, visit func(error) (stop bool)) {
 		if visit(err) {
 			return
 		}
-		switch e := err.(type) {
-		case interface{ Unwrap() error }:
-			err = e.Unwrap()
-		case interface{ Unwrap() []error }:
-			for _, member := range e.Unwrap() {
-				walkWithin(member, budget, visit)
-			}
-			return
-		default:
-			return
+		next, members := unwrap(err)
+		for _, member := range members {
+			walkWithin(member, budget, visit)
 		}
+		err = next
 	}
 }

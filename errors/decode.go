@@ -2,10 +2,9 @@ package errors
 
 import (
 	"bytes"
-	"encoding/json"
-	"maps"
+	"cmp"
 	"math"
-	"slices"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -14,43 +13,65 @@ import (
 // read, and the status alone decides. Callers need not read more than one byte beyond it.
 const MaxProblemBytes = 64 << 10
 
+// What a document may hold, either way: what is longer is cut, what is more is left out.
 const (
-	maxMessage  = 4 << 10 // bytes of a text, a URI or a pointer
-	maxName     = 256     // bytes of a reason, a domain or a key
-	maxMetadata = 64      // pairs of metadata, and unknown members
+	maxMessage    = 4 << 10 // bytes of a message, a violation's detail or a value of metadata
+	maxURI        = 2 << 10 // bytes of a URI or a pointer
+	maxTitle      = 1 << 10 // bytes of a title
+	maxName       = 256     // bytes of a reason, a domain, a trace id or a key
+	maxMetadata   = 64      // pairs of metadata, and unknown members
+	maxViolations = 1000
 )
 
 // A Response is what [DecodeProblem] needs of an HTTP response that reports a failure.
 type Response struct {
-	// Status is the HTTP status.
+	// Status is the HTTP status. Zero: the document's member status, for a document that was kept
+	// without its response (RFC 9457, section 3.1.2).
 	Status int
 	// Body is the body, which need not be a problem document, or complete, or there at all.
 	Body []byte
-	// RetryAfter is the wait that the header Retry-After asks for. Zero: none.
+	// URL is that of the request, to which relative URIs in the document refer. Nil: they stay as
+	// they are.
+	URL *url.URL
+	// RetryAfter is the wait that the header Retry-After asks for. Zero: none. A wait in the document,
+	// which is not rounded to seconds, goes before it.
 	RetryAfter time.Duration
 	// RetryExhausted says that the header Retry-Exhausted is there.
 	RetryExhausted bool
 }
 
 // DecodeProblem returns the error that a response reports. It never fails: what it cannot read, the
-// status decides. It understands our own documents (with every member, known or not), RFC 9457
-// documents of others, and the JSON errors of Google's APIs and of Connect.
+// status decides. It understands our own documents (with every member, known or not) and RFC 9457
+// documents of others, and it reads what Google's APIs, gRPC gateways, Connect, Twirp, Spring Boot,
+// ASP.NET, FastAPI, OAuth 2.0 and plain {"error": …} or {"message": …} say about code, reason,
+// message, violations and wait.
 //
 // The result is remote: errors.Is finds the code and the definition, but nothing that the peer said
 // reaches our own callers unless it is passed on; see [Local] and [PassOn]. What the peer sent is
-// bounded: texts in length, lists in count.
+// bounded: texts in length, lists in count, nesting in depth.
 func DecodeProblem(r Response) *Error {
-	e := &Error{code: codeOfStatus(r.Status), remote: true, more: &details{}}
-	if isFailure(r.Status) {
-		e.status = uint16(r.Status)
+	both := new(struct {
+		Error
+		details
+	})
+	e := &both.Error
+	e.more, e.remote = &both.details, true
+	var p document
+	p.read(r.Body)
+	p.settle(r.Status)
+	p.resolve(r.URL)
+	e.code, e.message = p.Code, p.Detail
+	if isFailure(p.Status) {
+		e.status = uint16(p.Status)
 	}
-	if members := parseMembers(r.Body); members != nil {
-		e.read(members)
+	if p.RetryMarked {
+		e.retry = markAs(p.Retry)
 	}
-	if e.more.retryAfter == 0 {
-		e.more.retryAfter = max(r.RetryAfter, 0)
+	both.details = details{
+		kind: p.Type, title: p.Title, instance: p.Instance, reason: p.Reason, domain: p.Domain,
+		retryAfter: cmp.Or(p.RetryAfter, max(r.RetryAfter, 0)), exhausted: p.RetryExhausted || r.RetryExhausted,
+		traceID: p.TraceID, violations: p.Violations, metadata: p.Metadata, unknown: p.Unknown,
 	}
-	e.more.exhausted = e.more.exhausted || r.RetryExhausted
 	return e
 }
 
@@ -88,145 +109,208 @@ func codeOfStatus(status int) Code {
 	return Unknown
 }
 
-type members map[string]json.RawMessage
-
-func parseMembers(body []byte) members {
-	body = bytes.TrimSpace(body)
-	if len(body) == 0 || len(body) > MaxProblemBytes || body[0] != '{' {
-		return nil
+// UnmarshalJSON reads a document as [DecodeProblem] does, without what a response says beside it. A
+// member that is not there leaves its field at zero. A value that is no object is an error.
+func (p *Problem) UnmarshalJSON(body []byte) error {
+	if string(body) == "null" {
+		return nil // the convention of encoding/json
 	}
-	var m members
-	if json.Unmarshal(body, &m) != nil {
-		return nil
+	var d document
+	if !d.read(body) {
+		return New("unmarshal problem: not a JSON object of at most 64 KiB, nested at most 64 deep")
 	}
-	return m
+	d.settle(d.Status)
+	*p = d.Problem
+	return nil
 }
 
-func (e *Error) read(m members) {
-	if inner := m.object("error"); m["code"] == nil && (inner["status"] != nil || inner["code"] != nil) {
-		e.readGoogle(inner)
+// document is a Problem that is being read.
+type document struct {
+	Problem
+	retryable mark // what the member retryable says
+}
+
+// read fills p with what the document says; false if it cannot be read.
+func (p *document) read(body []byte) bool {
+	if len(body) > MaxProblemBytes {
+		return false
+	}
+	doc := parse(body, maxDepth)
+	if !doc.is('{') {
+		return false
+	}
+	ours := false
+	for name, v := range doc.members() {
+		switch string(name) {
+		case "type":
+			p.Type = v.text(maxURI)
+		case "title":
+			p.Title = v.text(maxTitle)
+		case "status":
+			p.Status = v.status()
+		case "detail":
+			p.Detail = v.text(maxMessage)
+		case "instance":
+			p.Instance = v.text(maxURI)
+		case "code":
+			p.Code = v.code()
+		case "reason":
+			p.Reason = v.text(maxName)
+		case "domain":
+			p.Domain = v.text(maxName)
+		case "retryable":
+			p.retryable, ours = v.mark()
+		case "retry":
+			p.Retry, p.RetryMarked = parseRetry(v.text(maxName))
+		case "retry_after_ms":
+			p.RetryAfter = v.milliseconds()
+		case "retry_exhausted":
+			p.RetryExhausted, _ = v.flag()
+		case "trace_id":
+			p.TraceID = v.text(maxName)
+		case "errors":
+			p.Violations = v.violations()
+		case "metadata":
+			p.Metadata = v.metadata()
+		default:
+			p.keep(string(name), v)
+		}
+	}
+	if !ours || p.Code == OK {
+		p.readForeign(doc)
+	}
+	if p.Type == "about:blank" { // what no type means, too (RFC 9457, section 4.2.1)
+		p.Type = ""
+	}
+	if p.Instance == "urn:trace:"+p.TraceID {
+		p.Instance = ""
+	}
+	return true
+}
+
+// keep adds an unknown member, whose bytes are somebody else's.
+func (p *document) keep(name string, v value) {
+	if len(name) > maxName {
 		return
 	}
-	e.readCode(m.text("code", maxName))
-	e.message = m.text("detail", maxMessage)
-	if e.message == "" {
-		e.message = m.text("message", maxMessage) // Connect's
-		delete(m, "message")
+	if _, again := p.Unknown[name]; !again && len(p.Unknown) >= maxMetadata {
+		return
 	}
-	d := e.more
-	d.kind, d.title = m.text("type", maxMessage), m.text("title", maxMessage)
-	d.reason, d.domain = m.text("reason", maxName), m.text("domain", maxName)
-	d.traceID = m.text("trace_id", maxName)
-	d.retryAfter = m.duration("retry_after_ms")
-	d.exhausted, _ = m.flag("retry_exhausted")
-	d.violations = m.violations()
-	d.metadata = m.metadata()
-	d.unknown = m.unknown()
-	if retryable, ok := m.flag("retryable"); ok && retryable != (e.code.Retry() == RetryAlways) {
-		e.retry = markOf(retryable)
+	if p.Unknown == nil {
+		p.Unknown = make(map[string][]byte)
+	}
+	p.Unknown[name] = bytes.ToValidUTF8(v, []byte("\ufffd"))
+}
+
+// settle lets the status decide what the document does not say. A document without the member retry
+// is an older sender's, or somebody else's: what retryable says against the table is then a mark.
+func (p *document) settle(status int) {
+	if isFailure(status) {
+		p.Status = status
+	}
+	if p.Code == OK {
+		p.Code = codeOfStatus(p.Status)
+	}
+	if p.RetryMarked {
+		return
+	}
+	p.Retry = p.Code.Retry()
+	if said, ok := p.retryable.retry(); ok && (said == RetryAlways) != (p.Retry == RetryAlways) {
+		p.Retry, p.RetryMarked = said, true
 	}
 }
 
-// readGoogle reads google.rpc.Status as Google's APIs write it: {"error":{"status":"NOT_FOUND",…}}.
-func (e *Error) readGoogle(m members) {
-	e.readCode(strings.ToLower(m.text("status", maxName)))
-	e.message = m.text("message", maxMessage)
+func parseRetry(text string) (Retry, bool) {
+	for r := RetryNever; r <= RetryAlways; r++ {
+		if r.String() == text {
+			return r, true
+		}
+	}
+	return RetryNever, false
 }
 
-// readCode lets a body only name an error's code.
-func (e *Error) readCode(text string) {
+// resolve makes relative URIs absolute (RFC 9457, sections 3.1.1 and 3.1.5).
+func (p *document) resolve(base *url.URL) {
+	if base == nil {
+		return
+	}
+	for _, uri := range []*string{&p.Type, &p.Instance} {
+		if *uri == "" || hasScheme(*uri) {
+			continue
+		}
+		if u, err := base.Parse(*uri); err == nil {
+			if u.User == base.User {
+				u.User = nil // the URL's credentials are ours
+			}
+			*uri = u.String()
+		}
+	}
+}
+
+// hasScheme knows an absolute URI by its scheme (RFC 3986, section 3.1).
+func hasScheme(uri string) bool {
+	i := strings.IndexAny(uri, ":/?#")
+	return i > 0 && uri[i] == ':'
+}
+
+// code lets a body only name an error's code; anything else is [OK], which stands for none.
+func (v value) code() Code {
+	text := v.text(maxName)
 	if text == "cancelled" { // google.rpc's spelling
-		text = Canceled.String()
+		return Canceled
 	}
-	if code, err := ParseCode(text); err == nil && code != OK {
-		e.code = code
+	code, err := ParseCode(text)
+	if err != nil {
+		return OK
 	}
+	return code
 }
 
-// text returns "" where the member is not a string.
-func (m members) text(name string, limit int) string {
-	var s string
-	if json.Unmarshal(m[name], &s) != nil {
-		return ""
+func (v value) mark() (said mark, ok bool) {
+	retryable, ok := v.flag()
+	if !ok {
+		return unmarked, false
 	}
-	return strings.Clone(bounded(s, limit))
+	return markOf(retryable), true
 }
 
-func (m members) flag(name string) (value, ok bool) {
-	err := json.Unmarshal(m[name], &value)
-	return value, err == nil && !isNull(m[name])
+func (v value) status() int {
+	n, _ := v.number()
+	if status := int(n); float64(status) == n && status >= 100 && status <= 599 {
+		return status
+	}
+	return 0
 }
 
-// isNull knows the value that json.Unmarshal takes for any type.
-func isNull(raw json.RawMessage) bool { return string(raw) == "null" }
+func (v value) milliseconds() time.Duration {
+	ms, _ := v.number()
+	return duration(ms * float64(time.Millisecond))
+}
 
-func (m members) duration(name string) time.Duration {
-	var number json.Number
-	if json.Unmarshal(m[name], &number) != nil {
+// duration bounds what may be infinite.
+func duration(ns float64) time.Duration {
+	switch {
+	case !(ns > 0):
 		return 0
-	}
-	ms, _ := number.Float64() // out of range is infinite
-	if !(ms > 0) {
-		return 0
-	}
-	if ms >= math.MaxInt64/float64(time.Millisecond) {
+	case ns >= math.MaxInt64:
 		return math.MaxInt64
 	}
-	return time.Duration(ms * float64(time.Millisecond))
+	return time.Duration(ns)
 }
 
-func (m members) object(name string) members {
-	var o members
-	if json.Unmarshal(m[name], &o) != nil {
-		return nil
-	}
-	return o
-}
-
-func (m members) violations() []Violation {
-	var list []json.RawMessage
-	if json.Unmarshal(m["errors"], &list) != nil {
-		return nil
-	}
-	var violations []Violation
-	for _, raw := range list[:min(len(list), maxViolations)] {
-		var v members
-		if json.Unmarshal(raw, &v) != nil || v == nil {
+func (v value) metadata() map[string]string {
+	var metadata map[string]string
+	for name, text := range v.members() {
+		if len(name) > maxName || !text.is('"') {
 			continue
 		}
-		violations = append(violations, Violation{
-			Pointer: v.text("pointer", maxMessage),
-			Detail:  v.text("detail", maxMessage),
-			Reason:  v.text("reason", maxName),
-		})
-	}
-	return violations
-}
-
-func (m members) metadata() map[string]string {
-	pairs := m.object("metadata")
-	metadata := make(map[string]string, min(len(pairs), maxMetadata))
-	for _, key := range slices.Sorted(maps.Keys(pairs)) {
-		if len(metadata) < maxMetadata && len(key) <= maxName && !isNull(pairs[key]) {
-			metadata[key] = pairs.text(key, maxMessage)
+		if _, again := metadata[string(name)]; !again && len(metadata) >= maxMetadata {
+			continue
 		}
-	}
-	if len(metadata) == 0 {
-		return nil
+		if metadata == nil {
+			metadata = make(map[string]string)
+		}
+		metadata[string(name)] = text.text(maxMessage)
 	}
 	return metadata
-}
-
-func (m members) unknown() map[string][]byte {
-	var unknown map[string][]byte
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		if known[name] || len(name) > maxName || len(unknown) >= maxMetadata {
-			continue
-		}
-		if unknown == nil {
-			unknown = make(map[string][]byte)
-		}
-		unknown[name] = bytes.Clone(m[name])
-	}
-	return unknown
 }

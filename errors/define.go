@@ -17,11 +17,16 @@ type Definition struct {
 	// its catalogue and never changes. Required.
 	Reason string
 	// Title is a short sentence for people that is the same each time: one line of at most 256 bytes.
-	// Empty: the phrase of the status.
+	// Empty: the phrase of the status, which is also what is sent where there is no type URI (RFC 9457,
+	// section 4.2.1).
 	Title string
 	// Doc tells the caller what it means and what to do about it, in plain text; an empty line
 	// separates paragraphs. It is served as documentation.
 	Doc string
+	// Type is the type URI, for an error that somebody else defined, such as
+	// "https://vendor.example.com/problems/out-of-credit": errors.Is then finds it in a document that
+	// has no reason. Empty: the catalogue's base URL followed by the reason.
+	Type string
 	// Status is the HTTP status, from 400 to 599. Zero: the code's.
 	Status int
 	// Metadata documents the public metadata that errors of this definition carry: what each key
@@ -42,6 +47,9 @@ func (d Definition) validate() error {
 	}
 	if d.Status != 0 && !isFailure(d.Status) {
 		faults = append(faults, fmt.Errorf("Status: %d is not the status of an error", d.Status))
+	}
+	if d.Type != "" && (!hasScheme(d.Type) || len(d.Type) > maxURI || d.Type == "about:blank") {
+		faults = append(faults, fmt.Errorf("Type: %q is not an absolute URI of at most %d bytes", bounded(d.Type, maxName), maxURI))
 	}
 	for key := range d.Metadata {
 		if key == "" || len(key) > maxName {
@@ -108,7 +116,7 @@ func (d *DefinedError) Status() int {
 	return d.Code().HTTPStatus()
 }
 
-// Title returns the title that callers see: the definition's, else the phrase of the status.
+// Title returns the definition's title, else the phrase of the status.
 func (d *DefinedError) Title() string {
 	if d := d.orNone(); d.def.Title != "" {
 		return d.def.Title

@@ -32,6 +32,7 @@ type Error struct {
 type details struct {
 	kind       string // the type URI
 	title      string
+	instance   string
 	reason     string
 	domain     string
 	retryAfter time.Duration
@@ -41,17 +42,6 @@ type details struct {
 	metadata   map[string]string
 	attrs      []slog.Attr
 	unknown    map[string][]byte
-}
-
-// A Violation is one fault in the input. All of it is public.
-type Violation struct {
-	// Pointer says where: a JSON pointer in its URI fragment form (RFC 6901, section 6), such as
-	// "#/items/0/qty". Empty: the input as a whole.
-	Pointer string
-	// Detail says what is wrong, for people.
-	Detail string
-	// Reason says what is wrong, for programs, in UPPER_SNAKE_CASE. Empty: none.
-	Reason string
 }
 
 // New returns an Error with the code and a public message. It captures a stack if the code logs at
@@ -92,32 +82,21 @@ func (c Code) Wrapf(err error, format string, args ...any) error {
 func (c Code) make(message string, cause error) Error {
 	c = positive(c)
 	e := Error{code: c, message: message, cause: cause}
-	if c.row().level >= slog.LevelError && !hasStack(cause) {
-		e.stack = callers()
+	if c.row().level >= slog.LevelError {
+		if e.stack = stackOf(cause); e.stack == nil {
+			e.stack = callers()
+		}
 	}
 	return e
 }
 
 // Error returns the text for logs: code, reason, message and the text of the cause. It is not for
-// callers, who get [NewProblem].
+// callers, who get [NewProblem]. It is cut at 16 KiB.
 func (e *Error) Error() string {
-	if e == nil {
-		return "<nil *errors.Error>"
+	if e != nil && e.cause == nil && e.message != "" && !e.remote && e.Reason() == "" && len(e.message) < maxText/2 {
+		return e.Code().String() + ": " + e.message
 	}
-	text := e.Code().String()
-	if e.remote {
-		text = "remote " + text
-	}
-	if reason := e.Reason(); reason != "" {
-		text += " (" + reason + ")"
-	}
-	if e.message != "" {
-		text += ": " + e.message
-	}
-	if e.cause != nil {
-		text += ": " + e.cause.Error()
-	}
-	return text
+	return textOf(e)
 }
 
 // Unwrap returns the cause, which may be nil.
@@ -129,13 +108,14 @@ func (e *Error) Unwrap() error {
 }
 
 // Is reports whether target is the error's code or the definition it was made from. A definition is
-// known by its domain and reason, so this holds for errors that another process sent, too.
+// known by its domain and reason, so this holds for errors that another process sent, too; of a remote
+// error, the type URI tells as well (RFC 9457, section 3.1.1).
 func (e *Error) Is(target error) bool {
 	switch t := target.(type) {
 	case Code:
 		return e.Code() == t
 	case *DefinedError:
-		return t != nil && e.Reason() == t.def.Reason && e.Domain() == t.domain
+		return t != nil && (e.Reason() == t.def.Reason && e.Domain() == t.domain || e.remote && t.kind != "" && e.rest().kind == t.kind)
 	}
 	return false
 }
@@ -186,10 +166,35 @@ func (e *Error) Status() int {
 	return e.Code().HTTPStatus()
 }
 
+// Type returns the type URI: the definition's, or the one that a remote error's document had. "" stands
+// for about:blank.
+func (e *Error) Type() string {
+	if e != nil && e.defined != nil {
+		return e.defined.kind
+	}
+	return e.rest().kind
+}
+
+// Title returns what people see of the kind of failure: the definition's title or the remote
+// document's, else the phrase of the status.
+func (e *Error) Title() string {
+	title := e.rest().title
+	if e != nil && e.defined != nil && e.defined.kind != "" {
+		title = e.defined.def.Title
+	}
+	if title == "" {
+		return statusPhrase(e.Status())
+	}
+	return title
+}
+
+// Instance returns the URI of the occurrence that a remote error's document had; or "".
+func (e *Error) Instance() string { return e.rest().instance }
+
 // Remote reports whether the error was decoded from another service's response. See [Local].
 func (e *Error) Remote() bool { return e != nil && e.remote }
 
-// TraceID returns the trace id that the error's sender reported, in hex; "" if it is not remote.
+// TraceID returns the trace id that the error's sender reported; "" if it is not remote.
 func (e *Error) TraceID() string { return e.rest().traceID }
 
 // RetryAfter returns how long callers are told to wait; zero: nobody said. The function [RetryAfter]

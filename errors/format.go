@@ -4,29 +4,96 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
 )
 
 // Format implements [fmt.Formatter]: %s and %v print [Error.Error], %q quotes it, and %+v adds the
-// stack, a frame on two lines as a panic prints it.
-func (e *Error) Format(f fmt.State, verb rune) {
-	switch {
-	case verb == 'q':
-		_, _ = io.WriteString(f, strconv.Quote(e.Error()))
-	case verb == 'v' && f.Flag('+'):
-		_, _ = io.WriteString(f, e.Error())
-		for frame := range StackTrace(e) {
-			_, _ = fmt.Fprintf(f, "\n%s\n\t%s:%d", frame.Function, frame.File, frame.Line)
+// stack, a frame on two lines as a panic prints it. Flags, width and precision apply as to a string.
+func (e *Error) Format(f fmt.State, verb rune) { format(e, e, f, verb) }
+
+// Format implements [fmt.Formatter] as [Error] does.
+func (m *marked) Format(f fmt.State, verb rune) { format(m, m.error, f, verb) }
+
+// format prints err. With %+v another package's error below it prints itself.
+func format(err, below error, f fmt.State, verb rune) {
+	switch verb {
+	case 's', 'q', 'x', 'X':
+		_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), textOf(err))
+	case 'v':
+		if !f.Flag('+') {
+			_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), textOf(err))
+			return
 		}
-	case verb == 's', verb == 'v':
-		_, _ = io.WriteString(f, e.Error())
+		printVerbose(f, err, below)
 	default:
-		_, _ = fmt.Fprintf(f, "%%!%c(*errors.Error=%s)", verb, e.Error())
+		_, _ = fmt.Fprintf(f, "%%!%c(%T=%s)", verb, below, textOf(err))
 	}
 }
 
-// LogValue implements [slog.LogValuer] with [LogAttrs] as a group.
-func (e *Error) LogValue() slog.Value { return slog.GroupValue(LogAttrs(e)...) }
+func printVerbose(f fmt.State, err, below error) {
+	if foreign, ok := below.(fmt.Formatter); ok && stackOf(below) == nil && !isOurs(below) {
+		foreign.Format(f, 'v')
+		return
+	}
+	_, _ = io.WriteString(f, textOf(err))
+	for frame := range StackTrace(err) {
+		_, _ = fmt.Fprintf(f, "\n%s\n\t%s:%d", frame.Function, frame.File, frame.Line)
+	}
+}
+
+func isOurs(err error) bool {
+	switch err.(type) {
+	case *Error, *marked:
+		return true
+	}
+	return false
+}
+
+// LogValue implements [slog.LogValuer]: [LogAttrs], and what else is known about the error, as a group.
+// That is metadata and violations, for a remote error "remote" and the sender's "remote_trace_id", and
+// where there is a stack the fingerprint and the stack.
+func (e *Error) LogValue() slog.Value { return slog.GroupValue(logAll(e)...) }
+
+// LogValue implements [slog.LogValuer] as [Error] does.
+func (m *marked) LogValue() slog.Value { return slog.GroupValue(logAll(m)...) }
+
+func logAll(err error) []slog.Attr {
+	attrs := LogAttrs(err)
+	taken := keys(attrs)
+	add := func(a slog.Attr) {
+		if !taken[a.Key] {
+			attrs = append(attrs, a)
+		}
+	}
+	if e, ok := decide(err).node.(*Error); ok {
+		if more := e.rest(); len(more.metadata) > 0 {
+			add(slog.Any("metadata", maps.Clone(more.metadata)))
+		}
+		if more := e.rest(); len(more.violations) > 0 {
+			add(slog.Any("violations", slices.Clone(more.violations)))
+		}
+		if e.Remote() {
+			add(slog.Bool("remote", true))
+		}
+		if id := e.TraceID(); id != "" {
+			add(slog.String("remote_trace_id", id))
+		}
+	}
+	if frames := frameTexts(err); len(frames) > 0 {
+		add(slog.String("fingerprint", Fingerprint(err)))
+		add(slog.Any("stack", frames))
+	}
+	return attrs
+}
+
+func frameTexts(err error) (texts []string) {
+	for frame := range StackTrace(err) {
+		texts = append(texts, frame.Function+" "+frame.File+":"+strconv.Itoa(frame.Line))
+	}
+	return texts
+}
 
 // LogAttrs returns what a log line about err should carry: message (the whole text), code, reason and
 // domain of the error that decides, retry_exhausted where it holds, and the attributes of every error
@@ -36,12 +103,9 @@ func LogAttrs(err error) []slog.Attr {
 		return nil
 	}
 	d := decide(err)
-	attrs := []slog.Attr{slog.String("message", err.Error()), slog.String("code", d.code.String())}
-	if e, ok := d.node.(interface {
-		Reason() string
-		Domain() string
-	}); ok && e.Reason() != "" {
-		attrs = append(attrs, slog.String("reason", e.Reason()), slog.String("domain", e.Domain()))
+	attrs := []slog.Attr{slog.String("message", textOf(err)), slog.String("code", d.code.String())}
+	if reason, domain := owner(d.node); reason != "" {
+		attrs = append(attrs, slog.String("reason", reason), slog.String("domain", domain))
 	}
 	if Exhausted(err) {
 		attrs = append(attrs, slog.Bool("retry_exhausted", true))
@@ -50,10 +114,7 @@ func LogAttrs(err error) []slog.Attr {
 }
 
 func appendAttrs(attrs []slog.Attr, err error) []slog.Attr {
-	taken := make(map[string]bool, len(attrs))
-	for _, a := range attrs {
-		taken[a.Key] = true
-	}
+	taken := keys(attrs)
 	walk(err, func(err error) (stop bool) {
 		e, ok := err.(*Error)
 		if !ok {
@@ -68,4 +129,12 @@ func appendAttrs(attrs []slog.Attr, err error) []slog.Attr {
 		return false
 	})
 	return attrs
+}
+
+func keys(attrs []slog.Attr) map[string]bool {
+	taken := make(map[string]bool, len(attrs))
+	for _, a := range attrs {
+		taken[a.Key] = true
+	}
+	return taken
 }

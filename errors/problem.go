@@ -3,7 +3,6 @@ package errors
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,51 +12,56 @@ import (
 // ContentType is the media type of a [Problem] (RFC 9457, section 3).
 const ContentType = "application/problem+json"
 
-// maxViolations bounds how many violations one document carries, either way.
-const maxViolations = 1000
-
 // A Problem is the document that callers get: application/problem+json of RFC 9457 with our extension
 // members. Everything in it is public.
 type Problem struct {
 	Type     string // URI of the error's documentation; "" is about:blank
 	Title    string // for people, the same for every error of a type
-	Status   int    // HTTP status
+	Status   int    // HTTP status; 0: absent
 	Detail   string // for people, about this occurrence; "": nothing to say
 	Instance string // URI of this occurrence; "": urn:trace:<TraceID> where there is one
 
-	Code           Code              // member code
+	Code           Code              // member code; OK: absent
 	Reason         string            // member reason; "": none
 	Domain         string            // member domain; "": none
-	Retryable      bool              // member retryable
+	Retry          Retry             // member retryable, which is true for RetryAlways; and member retry where RetryMarked
+	RetryMarked    bool              // Retry is more than the code says by itself
 	RetryAfter     time.Duration     // member retry_after_ms, in whole milliseconds; 0: none
 	RetryExhausted bool              // member retry_exhausted; absent if false
 	TraceID        string            // member trace_id, in hex; "": none
 	Violations     []Violation       // member errors; at most 1000 are sent
-	Metadata       map[string]string // member metadata
-	Unknown        map[string][]byte // further members as JSON; names of the members above are left out
+	Metadata       map[string]string // member metadata; at most 64 pairs are sent
+	Unknown        map[string][]byte // further members as JSON, at most 64; names of the members above are left out
 }
 
 // NewProblem returns what a caller may know about err. That is what the error that decides its code
-// says in public: never a cause, an attribute or a stack. A remote error is treated as [Local] says.
-// NewProblem(nil) is nil.
+// says in public: never a cause, an attribute or a stack. Of joined errors with the same code it has
+// all violations. A remote error is treated as [Local] says. NewProblem(nil) is nil.
 func NewProblem(err error) *Problem {
 	if err == nil {
 		return nil
 	}
 	err = Local(err)
 	d := decide(err)
+	advice := rulingOn(err)
 	p := &Problem{
 		Code:           d.code,
 		Status:         d.code.HTTPStatus(),
-		Retryable:      Retryable(err),
+		Retry:          advice.retry,
+		RetryMarked:    advice.marked || advice.retry != d.code.Retry(),
 		RetryAfter:     RetryAfter(err),
 		RetryExhausted: Exhausted(err),
 	}
 	switch e := d.node.(type) {
 	case *Error:
 		p.describe(e)
+		if e != err {
+			p.Violations = violationsOf(err, d.code)
+		}
 	case *DefinedError:
 		p.define(e)
+	default:
+		p.Reason, p.Domain = owner(e)
 	}
 	if p.Title == "" {
 		p.Title = statusPhrase(p.Status)
@@ -76,15 +80,49 @@ func (p *Problem) describe(e *Error) {
 		p.Type, p.Title = e.rest().kind, e.rest().title
 	}
 	p.Status = e.Status()
-	p.Detail = bounded(e.message, maxMessage)
+	p.Detail = e.message
+	p.Instance = e.rest().instance
+	p.TraceID = e.rest().traceID
 	p.Violations = e.Violations()
 	p.Metadata = e.Metadata()
 	p.Unknown = e.Unknown()
 }
 
 func (p *Problem) define(d *DefinedError) {
-	p.Type, p.Reason, p.Domain = d.Type(), d.Reason(), d.Domain()
-	p.Title, p.Status = d.orNone().def.Title, d.Status()
+	p.Type, p.Reason, p.Domain, p.Status = d.Type(), d.Reason(), d.Domain(), d.Status()
+	if p.Type != "" { // about:blank has the status's phrase (RFC 9457, section 4.2.1)
+		p.Title = d.orNone().def.Title
+	}
+}
+
+// violationsOf returns those of all joined errors with the code: a check that reports each fault by an
+// error of its own reports all of them. What lies below an Error is its cause, which is private.
+func violationsOf(err error, code Code) (all []Violation) {
+	defer func() { _ = recover() }()
+	budget := maxNodes
+	return appendViolationsOf(nil, err, code, false, &budget)
+}
+
+func appendViolationsOf(all []Violation, err error, code Code, passed bool, budget *int) []Violation {
+	for err != nil && *budget > 0 {
+		*budget--
+		switch e := err.(type) {
+		case *marked:
+			passed = passed || e.passOn
+		case *Error:
+			if e.Code() == code && (passed || !e.Remote()) {
+				violations := e.rest().violations
+				all = append(all, violations[:min(len(violations), maxViolations-len(all))]...)
+			}
+			return all
+		}
+		next, members := unwrap(err)
+		for _, member := range members {
+			all = appendViolationsOf(all, member, code, passed, budget)
+		}
+		err = next
+	}
+	return all
 }
 
 // MarshalJSON writes the problem document of the error; see [NewProblem].
@@ -99,39 +137,48 @@ func (e *Error) MarshalJSON() ([]byte, error) {
 func (p Problem) MarshalJSON() ([]byte, error) { return p.AppendJSON(nil), nil }
 
 // AppendJSON appends the document to b. Members stand in a fixed order; bytes that are not UTF-8
-// become U+FFFD. A document stays below [MaxProblemBytes]: violations, metadata and unknown members
-// that do not fit are left out. Unknown members that are no JSON, or that some decoder would take for
-// one of ours (the same name in another case), are left out too.
+// become U+FFFD; texts are cut as [DecodeProblem] cuts them. A document stays below [MaxProblemBytes]:
+// violations, metadata and unknown members that do not fit are left out. Unknown members that are no
+// JSON, or that some decoder would take for one of ours (the same name in another case), are left out
+// too.
 func (p *Problem) AppendJSON(b []byte) []byte {
 	end := len(b) + MaxProblemBytes
 	b = append(b, '{')
-	b = appendMember(b, "type", p.Type)
-	b = appendMember(b, "title", p.Title)
-	b = strconv.AppendInt(appendName(b, "status"), int64(p.Status), 10)
-	b = appendMember(b, "detail", p.Detail)
-	b = appendMember(b, "instance", p.instance())
-	b = appendMember(b, "code", p.Code.String())
-	b = appendMember(b, "reason", p.Reason)
-	b = appendMember(b, "domain", p.Domain)
-	b = strconv.AppendBool(appendName(b, "retryable"), p.Retryable)
+	b = appendMember(b, "type", bounded(p.Type, maxURI))
+	b = appendMember(b, "title", bounded(p.Title, maxTitle))
+	if p.Status != 0 {
+		b = strconv.AppendInt(appendName(b, "status"), int64(p.Status), 10)
+	}
+	b = appendMember(b, "detail", bounded(p.Detail, maxMessage))
+	b = p.appendInstance(b)
+	if p.Code != OK {
+		b = appendMember(b, "code", p.Code.String())
+	}
+	b = appendMember(b, "reason", bounded(p.Reason, maxName))
+	b = appendMember(b, "domain", bounded(p.Domain, maxName))
+	b = strconv.AppendBool(appendName(b, "retryable"), p.Retry == RetryAlways)
+	if p.RetryMarked {
+		b = appendMember(b, "retry", p.Retry.String())
+	}
 	if p.RetryAfter > 0 {
 		b = strconv.AppendInt(appendName(b, "retry_after_ms"), milliseconds(p.RetryAfter), 10)
 	}
 	if p.RetryExhausted {
 		b = strconv.AppendBool(appendName(b, "retry_exhausted"), true)
 	}
-	b = appendMember(b, "trace_id", p.TraceID)
+	b = appendMember(b, "trace_id", bounded(p.TraceID, maxName))
 	b = appendViolations(b, end-16<<10, p.Violations)
 	b = appendMetadata(b, end-4<<10, p.Metadata)
 	b = appendUnknown(b, end-1, p.Unknown)
 	return append(b, '}')
 }
 
-func (p *Problem) instance() string {
-	if p.Instance == "" && p.TraceID != "" {
-		return "urn:trace:" + p.TraceID
+func (p *Problem) appendInstance(b []byte) []byte {
+	if p.Instance == "" && len(p.TraceID) <= maxName && isHex(p.TraceID) {
+		b = append(append(appendName(b, "instance"), `"urn:trace:`...), p.TraceID...)
+		return append(b, '"')
 	}
-	return p.Instance
+	return appendMember(b, "instance", bounded(p.Instance, maxURI))
 }
 
 // milliseconds rounds up: a caller that waits for what it was told is never early.
@@ -147,9 +194,9 @@ func appendViolations(b []byte, end int, violations []Violation) []byte {
 	for _, v := range violations[:min(len(violations), maxViolations)] {
 		before := len(b)
 		b = append(comma(b), '{')
-		b = appendMember(b, "pointer", v.Pointer)
-		b = appendMember(b, "detail", v.Detail)
-		b = appendMember(b, "reason", v.Reason)
+		b = appendMember(b, "pointer", bounded(v.Pointer, maxURI))
+		b = appendMember(b, "detail", bounded(v.Detail, maxMessage))
+		b = appendMember(b, "reason", bounded(v.Reason, maxName))
 		b = append(b, '}')
 		if len(b) >= end {
 			b = b[:before]
@@ -163,10 +210,11 @@ func appendMetadata(b []byte, end int, metadata map[string]string) []byte {
 	if len(metadata) == 0 {
 		return b
 	}
+	var few [8]string
 	b = append(appendName(b, "metadata"), '{')
-	for _, key := range slices.Sorted(maps.Keys(metadata)) {
+	for _, key := range keysOf(few[:0], metadata) {
 		before := len(b)
-		if b = appendString(appendName(b, key), metadata[key]); len(b) >= end {
+		if b = appendString(appendName(b, key), bounded(metadata[key], maxMessage)); len(b) >= end {
 			b = b[:before]
 		}
 	}
@@ -175,10 +223,10 @@ func appendMetadata(b []byte, end int, metadata map[string]string) []byte {
 
 func appendUnknown(b []byte, end int, unknown map[string][]byte) []byte {
 	if len(unknown) == 0 {
-		return b // slices.Sorted would allocate
+		return b
 	}
-	for _, name := range slices.Sorted(maps.Keys(unknown)) {
-		if known[strings.ToLower(name)] || !json.Valid(unknown[name]) {
+	for _, name := range keysOf(nil, unknown) {
+		if isKnown(name) || parse(unknown[name], maxDepth-1) == nil {
 			continue
 		}
 		before := len(b)
@@ -189,16 +237,31 @@ func appendUnknown(b []byte, end int, unknown map[string][]byte) []byte {
 	return b
 }
 
+// keysOf appends the names that a document has room for to names, in their order.
+func keysOf[V any](names []string, m map[string]V) []string {
+	for name := range m {
+		if len(name) <= maxName {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names[:min(len(names), maxMetadata)]
+}
+
 // harmless makes somebody else's JSON safe to stand where our own strings may stand.
 func harmless(value []byte) []byte {
 	var out bytes.Buffer
-	json.HTMLEscape(&out, bytes.ToValidUTF8(value, []byte("\ufffd")))
+	json.HTMLEscape(&out, bytes.ToValidUTF8(bytes.TrimSpace(value), []byte("\ufffd")))
 	return out.Bytes()
 }
 
 // known are the names of the members that Problem has fields for.
-var known = map[string]bool{
-	"type": true, "title": true, "status": true, "detail": true, "instance": true,
-	"code": true, "reason": true, "domain": true, "retryable": true, "retry_after_ms": true,
-	"retry_exhausted": true, "trace_id": true, "errors": true, "metadata": true,
+var known = [...]string{
+	"type", "title", "status", "detail", "instance", "code", "reason", "domain", "retryable", "retry",
+	"retry_after_ms", "retry_exhausted", "trace_id", "errors", "metadata",
+}
+
+// isKnown folds case as encoding/json does, for which even a Kelvin sign is a k.
+func isKnown(name string) bool {
+	return slices.ContainsFunc(known[:], func(k string) bool { return strings.EqualFold(k, name) })
 }

@@ -28,12 +28,16 @@ func Local(err error) error {
 	if !Remote(err) {
 		return err
 	}
+	local := &Error{code: Internal, cause: err, stack: stackOf(err)}
 	switch CodeOf(err) {
 	case Unavailable, ResourceExhausted:
-		return Unavailable.Wrap(err, "")
+		local.code = Unavailable
 	case DeadlineExceeded:
-		return DeadlineExceeded.Wrap(err, "")
+		local.code = DeadlineExceeded
 	}
-	// A peer's word that the call may be repeated was about its call, not about ours.
-	return Internal.New("").WithCause(err).WithRetryable(false)
+	// A peer's word that its call may be repeated is none about ours. That it may not be is one.
+	if table := local.code.Retry(); RetryOf(local) > table {
+		local.retry = markAs(table)
+	}
+	return local
 }

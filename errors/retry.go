@@ -1,20 +1,21 @@
 package errors
 
-// mark is an explicit statement about retries, which overrules the table.
+// mark is an explicit statement about retries, which overrules the table: one more than the Retry.
 type mark uint8
 
-const (
-	unmarked mark = iota
-	markedRetryable
-	markedFinal
-)
+const unmarked mark = 0
+
+func markAs(r Retry) mark { return mark(r) + 1 }
 
 func markOf(retryable bool) mark {
 	if retryable {
-		return markedRetryable
+		return markAs(RetryAlways)
 	}
-	return markedFinal
+	return markAs(RetryNever)
 }
+
+// retry returns what the mark says; ok is false if there is none.
+func (m mark) retry() (r Retry, ok bool) { return Retry(m - 1), m != unmarked }
 
 // marked carries statements about an error of any type.
 type marked struct {
@@ -23,6 +24,9 @@ type marked struct {
 	exhausted bool
 	passOn    bool
 }
+
+// Error returns the text of the error that the statements are about.
+func (m *marked) Error() string { return textOf(m.error) }
 
 // Unwrap returns the error that the statements are about.
 func (m *marked) Unwrap() error { return m.error }
@@ -45,6 +49,9 @@ func MarkExhausted(err error) error {
 	}
 	return &marked{error: err, exhausted: true}
 }
+
+// MarshalJSON writes the problem document of the error; see [NewProblem].
+func (m *marked) MarshalJSON() ([]byte, error) { return NewProblem(m).AppendJSON(nil), nil }
 
 // Exhausted reports whether any error of err's tree is marked by [MarkExhausted], here or in the
 // service that sent it.
@@ -69,9 +76,16 @@ func Retryable(err error) bool { return RetryOf(err) == RetryAlways }
 // RetryOf says whether the call that failed with err may be made again. The outermost explicit mark
 // decides ([MarkRetryable], [Error.WithRetryable]), then an inner one, then the table's row of
 // [CodeOf] err. A joined error permits what all of its members permit. RetryOf(nil) is [RetryNever].
-func RetryOf(err error) Retry {
+func RetryOf(err error) Retry { return rulingOn(err).retry }
+
+func rulingOn(err error) (r ruling) {
+	defer func() {
+		if recover() != nil { // in a method of somebody's error
+			r = ruling{retry: RetryNever}
+		}
+	}()
 	budget := maxNodes
-	return rule(err, &budget).retry
+	return rule(err, &budget)
 }
 
 // ruling is what an error's tree, or a part of it, says about another try.
@@ -82,48 +96,39 @@ type ruling struct {
 
 // rule looks at each error of the tree once.
 func rule(err error, budget *int) ruling {
-	var byCode *Retry
+	coded, byCode := false, ruling{retry: RetryNever}
 	for err != nil && *budget > 0 {
 		*budget--
-		switch explicit(err) {
-		case markedRetryable:
-			return ruling{RetryAlways, true}
-		case markedFinal:
-			return ruling{RetryNever, true}
+		if retry, ok := explicit(err).retry(); ok {
+			return ruling{retry, true}
 		}
-		if code, ok := codeAt(err); ok && byCode == nil {
-			byCode = new(code.Retry())
+		next, members := unwrap(err)
+		if code, ok := codeAt(err, next == nil && members == nil); ok && !coded {
+			coded, byCode.retry = true, code.Retry()
 		}
-		switch e := err.(type) {
-		case interface{ Unwrap() error }:
-			err = e.Unwrap()
-		case interface{ Unwrap() []error }:
-			joint := ruleJoined(e.Unwrap(), budget)
-			if byCode != nil && !joint.marked {
-				return ruling{retry: *byCode}
+		if members != nil {
+			if joint := ruleJoined(members, budget); joint.marked || !coded {
+				return joint
 			}
-			return joint
-		default:
-			err = nil
+			return byCode
 		}
+		err = next
 	}
-	if byCode == nil {
-		return ruling{retry: RetryNever}
-	}
-	return ruling{retry: *byCode}
+	return byCode
 }
 
 // codeAt returns the code that one error has by itself, without what it wraps.
-func codeAt(err error) (Code, bool) {
+func codeAt(err error, leaf bool) (code Code, ok bool) {
 	switch e := err.(type) {
 	case Code:
 		return positive(e), true
 	case coder:
 		return positive(e.Code()), true
-	case interface{ Unwrap() error }, interface{ Unwrap() []error }:
-		return Unknown, false
 	}
-	return leafCode(err), true
+	if leaf {
+		return leafCode(err), true
+	}
+	return Unknown, false
 }
 
 // ruleJoined permits what all members permit. The members' marks are a mark of the whole if one says

@@ -3,9 +3,7 @@ package errors
 import (
 	"iter"
 	"runtime"
-	"runtime/debug"
 	"strings"
-	"sync"
 )
 
 // maxFrames bounds a captured stack. 32 frames reach from a repository's method up through handler,
@@ -23,27 +21,49 @@ func callers() stack {
 	return append(make(stack, 0, n), pcs[:n]...)
 }
 
-func hasStack(err error) bool {
-	return err != nil && deepestStack(err) != nil
+// stackOf returns the stack that lies nearest to the origin of err: an Error that wraps one with a
+// stack has the same. Of joined errors it is that of the one that decides the code, if it has one.
+func stackOf(err error) (found stack) {
+	defer func() { _ = recover() }()
+	budget := maxNodes
+	return stackWithin(err, &budget)
 }
 
-// deepestStack returns the stack that lies nearest to the origin of err.
-func deepestStack(err error) stack {
-	var found stack
-	walk(err, func(err error) (stop bool) {
+func stackWithin(err error, budget *int) stack {
+	for err != nil && *budget > 0 {
+		*budget--
 		if e, ok := err.(*Error); ok && e != nil && e.stack != nil {
-			found = e.stack
+			return e.stack
 		}
-		return false
-	})
-	return found
+		next, members := unwrap(err)
+		if members != nil {
+			return stackOfJoined(members, budget)
+		}
+		err = next
+	}
+	return nil
+}
+
+func stackOfJoined(members []error, budget *int) (worst stack) {
+	severity := 0
+	for _, member := range members {
+		found := stackWithin(member, budget)
+		if found == nil {
+			continue
+		}
+		if s := decideWithin(member, budget).code.row().severity; s > severity {
+			worst, severity = found, s
+		}
+	}
+	return worst
 }
 
 // StackTrace returns the frames of the stack that lies nearest to the origin of err, innermost first.
-// It is empty if no error of the chain has a stack: only codes that log at error level capture one.
+// It is empty if no error of the chain has a stack: only codes that log at error level capture one. Of
+// joined errors it is the stack of the most severe one that has a stack.
 func StackTrace(err error) iter.Seq[runtime.Frame] {
 	return func(yield func(runtime.Frame) bool) {
-		pcs := deepestStack(err)
+		pcs := stackOf(err)
 		if len(pcs) == 0 {
 			return
 		}
@@ -62,51 +82,4 @@ func StackTrace(err error) iter.Seq[runtime.Frame] {
 func ours(function string) bool {
 	return strings.HasPrefix(function, "github.com/backend-platform/sdk/errors.(*DefinedError).") ||
 		strings.HasPrefix(function, "github.com/backend-platform/sdk/errors.Code.")
-}
-
-// Fingerprint returns a text that is the same for errors of the same kind from the same place: the
-// code, the reason, and the innermost function of the running program's own module. It groups errors
-// in a log store.
-func Fingerprint(err error) string {
-	if err == nil {
-		return ""
-	}
-	parts := []string{CodeOf(err).String()}
-	if reason := ReasonOf(err); reason != "" {
-		parts = append(parts, reason)
-	}
-	if function := ownFunction(err); function != "" {
-		parts = append(parts, function)
-	}
-	return strings.Join(parts, " ")
-}
-
-// ownFunction falls back to the innermost function where none is of the program's own module.
-func ownFunction(err error) string {
-	first := ""
-	for frame := range StackTrace(err) {
-		if own(frame.Function) {
-			return frame.Function
-		}
-		if first == "" {
-			first = frame.Function
-		}
-	}
-	return first
-}
-
-// mainModule is the path of the module that the program was built from, or "".
-var mainModule = sync.OnceValue(func() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	return info.Main.Path
-})
-
-// own knows that functions of package main carry "main.", not their module's path.
-func own(function string) bool {
-	module := mainModule()
-	return strings.HasPrefix(function, "main.") ||
-		module != "" && (strings.HasPrefix(function, module+"/") || strings.HasPrefix(function, module+"."))
 }
