@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"regexp"
+
+	"go.uber.org/zap/zapcore"
 )
 
 // Defaults of [Config].
@@ -96,6 +98,18 @@ type Config struct {
 	// logger's fields get half of it at most, and with the context's three quarters.
 	// Zero: 128 KiB. Negative: no bound.
 	MaxEntryBytes int
+
+	// MaxRepeatsPerSecond bounds how many lines with the same level, logger's name and message are
+	// written in each second; further ones are left out. Their number is reported by the first line in a
+	// later second, or by Sync. Lines at error and above are always written, and so is the first of 4096
+	// different lines a second and more. Zero or negative: every line is written.
+	MaxRepeatsPerSecond int
+
+	// Exports also get each line that is written to Output, after it: with the message and the fields as
+	// JSON has them (without secrets, bounded, no key twice, errors with all they know), and with the
+	// span in a context that a field without a type carries, as OpenTelemetry's bridge expects it. Their
+	// own levels hold as well. They are synced with the logger. See package logging/otlp. Nil: none.
+	Exports []zapcore.Core
 }
 
 // Names are the keys of what every line has. Empty: the default that each field's comment gives, by
@@ -147,6 +161,11 @@ func (c Config) withDefaults(service string) (Config, error) {
 	for i, p := range c.SecretPatterns {
 		if p == nil {
 			faults = append(faults, fmt.Errorf("Config.SecretPatterns[%d]: must not be nil", i))
+		}
+	}
+	for i, e := range c.Exports {
+		if e == nil {
+			faults = append(faults, fmt.Errorf("Config.Exports[%d]: must not be nil", i))
 		}
 	}
 	c.MaxFieldBytes = cmp.Or(c.MaxFieldBytes, DefaultMaxFieldBytes)

@@ -2,10 +2,13 @@ package logging
 
 import (
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
 
@@ -21,6 +24,8 @@ type core struct {
 	keys    []keyAt
 	open    []object
 	dropped int
+
+	exporter *core // encodes for Config.Exports; nil: there are none
 }
 
 // Enabled implements [zapcore.LevelEnabler]. It does not know the logger's name, so it answers for the
@@ -32,14 +37,30 @@ func (c *core) Level() zapcore.Level { return c.levels.least() }
 
 // Check implements [zapcore.Core].
 func (c *core) Check(ent zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if c.levels.enabled(ent.LoggerName, ent.Level) {
-		return ce.AddCore(ent, c)
+	if !c.levels.enabled(ent.LoggerName, ent.Level) {
+		return ce
 	}
-	return ce
+	if s := c.out.sampler; s != nil && ent.Level < zapcore.ErrorLevel {
+		ok, dropped := s.admit(&ent)
+		c.noteDropped(dropped)
+		if !ok {
+			return ce
+		}
+	}
+	return ce.AddCore(ent, c)
 }
 
 // Sync implements [zapcore.Core].
-func (c *core) Sync() error { return c.out.sync() }
+func (c *core) Sync() error {
+	if s := c.out.sampler; s != nil {
+		c.noteDropped(s.takeDropped())
+	}
+	err := c.out.sync()
+	for _, export := range c.out.exports {
+		err = errors.Join(err, export.Sync())
+	}
+	return err
+}
 
 // With implements [zapcore.Core]. Fields are encoded once, here, and not for each line.
 func (c *core) With(fields []zapcore.Field) zapcore.Core {
@@ -63,6 +84,9 @@ func (c *core) With(fields []zapcore.Field) zapcore.Core {
 	}
 	if e != nil {
 		next.keep(e)
+	}
+	if c.exporter != nil {
+		next.exporter = c.exporter.With(fields).(*core)
 	}
 	return &next
 }
@@ -119,12 +143,48 @@ func (c *core) Write(ent zapcore.Entry, fields []zapcore.Field) error {
 		e.jsonHead(&ent, bound, head)
 		e.jsonRest(&ent, c, bound, fields)
 	}
-	err := c.out.write(e.buf)
+	written, err := c.out.lines.write(e.buf)
 	e.free()
+	if written {
+		c.noteLost()
+	}
+	if c.exporter != nil {
+		err = errors.Join(err, c.exporter.export(ent, fields))
+	}
 	if ent.Level > zapcore.ErrorLevel {
 		_ = c.Sync() // the program may end now; an error has nowhere to go
 	}
 	return err
+}
+
+// noteLost says how many lines could not be written before, now that one can.
+func (c *core) noteLost() {
+	if n := c.out.lines.takeLost(); n > 0 && !c.note("log lines were lost", zap.Int64("log.lost_lines", n)) {
+		c.out.lines.lost.Add(n)
+	}
+}
+
+func (c *core) noteDropped(n int64) {
+	if n > 0 {
+		c.note("log lines were left out because they repeat", zap.Int64("log.dropped_lines", n))
+	}
+}
+
+// note writes a line about the log itself, and reports whether it could.
+func (c *core) note(message string, fields ...zapcore.Field) (written bool) {
+	bare := &core{out: c.out}
+	e := c.out.encoder()
+	defer e.free()
+	e.line = true
+	ent := zapcore.Entry{Level: zapcore.WarnLevel, Time: time.Now(), Message: message}
+	if e.human {
+		e.humanLine(&ent, bare, nil, fields)
+	} else {
+		e.jsonHead(&ent, nil, nil)
+		e.jsonRest(&ent, bare, nil, fields)
+	}
+	written, _ = c.out.lines.write(e.buf) // an error is counted and said when the next line fails
+	return written
 }
 
 func (e *encoder) jsonHead(ent *zapcore.Entry, bound *binding, head []byte) {

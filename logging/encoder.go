@@ -218,12 +218,15 @@ func (e *encoder) literal(s string) []byte {
 }
 
 // text writes a text, without its secrets and bounded.
-func (e *encoder) text(s string) {
+func (e *encoder) text(s string) { e.buf = e.literal(e.shortened(s)) }
+
+// shortened returns s without its secrets and bounded, and says in it what was cut off.
+func (e *encoder) shortened(s string) string {
 	s, cut := e.clean(s)
 	if cut > 0 {
 		s += fmt.Sprintf("…[%d bytes cut]", cut)
 	}
-	e.buf = e.literal(s)
+	return s
 }
 
 // overlap is how much of a text is searched for secrets beyond its bound, so that a secret that reaches

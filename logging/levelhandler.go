@@ -16,10 +16,12 @@ import (
 //
 //	admin.Handle("/debug/loglevel", logging.LevelHandler(logger))
 //
-// GET answers with the levels in force; PUT changes them, for a time if it says so:
+// GET answers with the levels in force; PUT changes them, for a time if it says so; DELETE ends a
+// temporary change:
 //
 //	curl localhost:8081/debug/loglevel
 //	curl -X PUT 'localhost:8081/debug/loglevel?level=kafka=debug,*=info&for=10m'
+//	curl -X DELETE localhost:8081/debug/loglevel
 //	curl -X PUT localhost:8081/debug/loglevel -H 'Content-Type: application/json' -d '{"level":"debug","for":"10m"}'
 //
 // A form in the body works as well. The level has the form of [Levels.Set], for that of
@@ -58,14 +60,16 @@ func (h *levelHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
+	case http.MethodDelete:
+		_ = change(h.log, h.levels, h.levels.fallback(), 0) // it is well formed
 	case http.MethodPut:
 		if err := h.change(w, r); err != nil {
 			answer(w, http.StatusBadRequest, levelFault{err.Error()})
 			return
 		}
 	default:
-		w.Header().Set("Allow", "GET, HEAD, PUT")
-		answer(w, http.StatusMethodNotAllowed, levelFault{"use GET or PUT"})
+		w.Header().Set("Allow", "DELETE, GET, HEAD, PUT")
+		answer(w, http.StatusMethodNotAllowed, levelFault{"use GET, PUT or DELETE"})
 		return
 	}
 	answer(w, http.StatusOK, h.state())
@@ -85,18 +89,7 @@ func (h *levelHandler) change(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	before := h.levels.String()
-	line := h.log.Check(zap.WarnLevel, "log level changed") // under the levels before, or else those after
-	if err := h.levels.SetFor(spec, d); err != nil {
-		return err
-	}
-	if line == nil {
-		line = h.log.Check(zap.WarnLevel, "log level changed")
-	}
-	if line != nil {
-		line.Write(zap.String("from", before), zap.String("to", spec), zap.Duration("for", d))
-	}
-	return nil
+	return change(h.log, h.levels, spec, d)
 }
 
 func readChange(w http.ResponseWriter, r *http.Request) (spec string, d time.Duration, err error) {

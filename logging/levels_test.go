@@ -154,7 +154,8 @@ func TestLevelHandler(t *testing.T) {
 		{"no level", "PUT", "/", "", "", 400, `{"error":"level is missing"}`},
 		{"bad json", "PUT", "/", "application/json", `{"level":`, 400, `{"error":"the body is not of the form {\"level\":\"debug\",\"for\":\"10m\"}"}`},
 		{"endless body", "PUT", "/", "application/x-www-form-urlencoded", "level=" + strings.Repeat("x", 1<<20), 400, `{"error":"the form cannot be read"}`},
-		{"other method", "POST", "/?level=debug", "", "", 405, `{"error":"use GET or PUT"}`},
+		{"ends a change", "DELETE", "/", "", "", 200, `{"level":"*=info,kafka=debug"}`},
+		{"other method", "POST", "/?level=debug", "", "", 405, `{"error":"use GET, PUT or DELETE"}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -169,13 +170,28 @@ func TestLevelHandler(t *testing.T) {
 				if !json.Valid(w.Body.Bytes()) || w.Header().Get("Content-Type") != "application/json" {
 					t.Errorf("no JSON: %s", w.Body)
 				}
-				if changed := test.method == "PUT" && test.status == 200; changed != (out.String() != "") {
+				if changed := test.method != "GET" && test.status == 200; changed != (out.String() != "") {
 					t.Errorf("logged %q", out)
 				}
 				_ = logging.LevelsOf(l).Set("info") // ends the timer
 			})
 		})
 	}
+}
+
+func TestDeleteEndsATemporaryChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := newLogger(t, logging.Config{Level: "warn"})
+		levels := logging.LevelsOf(l)
+		if err := levels.SetFor("debug", time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		logging.LevelHandler(l).ServeHTTP(w, httptest.NewRequest(http.MethodDelete, "/", nil))
+		if _, _, ok := levels.Temporary(); ok || levels.String() != "warn" {
+			t.Errorf("%s, temporary: %v", levels, ok)
+		}
+	})
 }
 
 func TestLevelHandlerOfAForeignLoggerSaysSo(t *testing.T) {

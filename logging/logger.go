@@ -25,8 +25,12 @@ func New(service string, cfg Config) (*zap.Logger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("logging: %w", err) // withDefaults has parsed it, so never
 	}
-	c := &core{out: newOutput(cfg, service, os.Getenv), levels: levels}
-	return zap.New(c, zap.WithCaller(!cfg.NoCaller)), nil
+	complaints := complaintsTo(os.Stderr)
+	c := &core{out: newOutput(cfg, service, complaints, os.Getenv), levels: levels}
+	if len(cfg.Exports) > 0 {
+		c.exporter = newExportCore(cfg, service, levels)
+	}
+	return zap.New(c, zap.WithCaller(!cfg.NoCaller), zap.ErrorOutput(complaints)), nil
 }
 
 // SetDefault makes l the logger of everything that names none: [FromContext], zap.L and zap.S, slog's

@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"errors"
 	"io"
 	"os"
 	"strconv"
@@ -28,10 +29,14 @@ type output struct {
 	keys     cache[string, *keyInfo]
 	recent   slots[keyInfo] // before keys, for speed
 	places   slots[place]
+	tags     tags
 	encoders sync.Pool
 
-	mu sync.Mutex // serialises w
-	w  io.Writer
+	sampler *sampler // nil: every line is written
+	exports []zapcore.Core
+
+	w     io.Writer // as it was given
+	lines *writer
 }
 
 // keyInfo is what is known about the key of a field.
@@ -43,11 +48,15 @@ type keyInfo struct {
 	reserved    bool // the name of something that every line has
 }
 
-func newOutput(cfg Config, service string, getenv func(string) string) *output {
+func newOutput(cfg Config, service string, complaints io.Writer, getenv func(string) string) *output {
 	o := &output{
 		human: cfg.Format == FormatConsole, redact: newRedactor(cfg),
 		maxField: cfg.MaxFieldBytes, maxEntry: cfg.MaxEntryBytes,
 		std: cfg.Names, reserved: make(map[string]bool), w: cfg.Output,
+		lines: newWriter(writerTo(cfg.Output), complaints), exports: cfg.Exports,
+	}
+	if cfg.MaxRepeatsPerSecond > 0 {
+		o.sampler = &sampler{most: cfg.MaxRepeatsPerSecond, seen: make(map[repeated]int)}
 	}
 	o.colour = o.human && coloured(cfg.Output)
 	for _, f := range o.std.fields() {
@@ -68,6 +77,16 @@ func newOutput(cfg Config, service string, getenv func(string) string) *output {
 	o.headSize = len(o.resource) + len(o.std.TraceID) + len(o.std.SpanID) + len(o.std.TraceFlags) + 64
 	o.encoders.New = func() any { return &encoder{out: o} }
 	return o
+}
+
+type syncer interface{ Sync() error }
+
+// writerTo does not let the runtime end the program for the sake of a log line.
+func writerTo(w io.Writer) io.Writer {
+	if f, ok := w.(*os.File); ok && (f == os.Stdout || f == os.Stderr) {
+		return durable(f)
+	}
+	return w
 }
 
 // makeResource returns the members that say who writes. People know it.
@@ -128,13 +147,6 @@ func keyName(name string) string {
 	return strings.ToValidUTF8(bounded(name, maxKeyBytes), string(utf8.RuneError))
 }
 
-func (o *output) write(line []byte) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	_, err := o.w.Write(line)
-	return err
-}
-
 // sync flushes what can be flushed. Terminals, pipes and sockets answer Sync with an error, which would
 // make every orderly end of a program look like a failed one (zap #328).
 func (o *output) sync() error {
@@ -144,12 +156,14 @@ func (o *output) sync() error {
 			return nil
 		}
 	}
-	s, ok := o.w.(interface{ Sync() error })
+	s, ok := o.w.(syncer)
 	if !ok {
 		return nil
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	if !o.lines.turn.take(*o.lines.overlong.Load()) {
+		return errors.New("logging: sync: a write has not ended")
+	}
+	defer o.lines.turn.leave()
 	return s.Sync()
 }
 

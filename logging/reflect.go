@@ -3,6 +3,7 @@ package logging
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 )
 
 // reflected writes a value that only reflection understands, as encoding/json does, but without its
@@ -24,18 +25,23 @@ func (e *encoder) reflected(v any) {
 	if len(data) > 0 && (data[0] == '{' || data[0] == '[') {
 		e.human = false
 	}
-	e.json(data)
+	value := reflect.ValueOf(v)
+	if e.out.redact == nil || !e.out.tags.mayHide(value.Type()) {
+		value = reflect.Value{}
+	}
+	e.json(data, value)
 	e.human = human
 }
 
 // json copies a value of JSON that encoding/json wrote, which is valid and has no blanks, without the
-// secrets in it, and returns what follows.
-func (e *encoder) json(data []byte) (rest []byte) {
+// secrets in it, and returns what follows. If the value it was made of is known, its tags are looked at.
+func (e *encoder) json(data []byte, value reflect.Value) (rest []byte) {
+	value = underlying(value)
 	switch data[0] {
 	case '{':
-		return e.jsonObject(data[1:])
+		return e.jsonObject(data[1:], value)
 	case '[':
-		return e.jsonArray(data[1:])
+		return e.jsonArray(data[1:], value)
 	case '"':
 		s, rest := jsonString(data)
 		e.text(s)
@@ -46,7 +52,7 @@ func (e *encoder) json(data []byte) (rest []byte) {
 	return data[end:]
 }
 
-func (e *encoder) jsonObject(data []byte) (rest []byte) {
+func (e *encoder) jsonObject(data []byte, value reflect.Value) (rest []byte) {
 	depth, human := e.push()
 	for data[0] != '}' {
 		if data[0] == ',' {
@@ -55,14 +61,15 @@ func (e *encoder) jsonObject(data []byte) (rest []byte) {
 		var key string
 		key, data = jsonString(data)
 		data = data[1:] // the colon
-		data = e.jsonMember(key, data)
+		member, secret := e.out.tags.member(value, key)
+		data = e.jsonMember(key, data, member, secret)
 	}
 	e.pop(depth, human)
 	return data[1:]
 }
 
 // jsonMember keeps the first of two members with one name: somebody else's document may hold many.
-func (e *encoder) jsonMember(key string, data []byte) (rest []byte) {
+func (e *encoder) jsonMember(key string, data []byte, value reflect.Value, secret bool) (rest []byte) {
 	if len(e.open) > maxDepth || e.find(keyName(key)) >= 0 {
 		return skipJSON(data)
 	}
@@ -70,17 +77,20 @@ func (e *encoder) jsonMember(key string, data []byte) (rest []byte) {
 	switch {
 	case info == nil:
 		return skipJSON(data)
+	case secret:
+		e.buf = e.literal(placeholder)
+		return skipJSON(data)
 	case info.secret && data[0] != 't' && data[0] != 'f' && data[0] != 'n':
 		e.buf = e.literal(placeholder)
 		return skipJSON(data)
 	}
-	return e.json(data)
+	return e.json(data, value)
 }
 
-func (e *encoder) jsonArray(data []byte) (rest []byte) {
+func (e *encoder) jsonArray(data []byte, value reflect.Value) (rest []byte) {
 	e.buf = append(e.buf, '[')
 	e.open = append(e.open, object{base: len(e.keys)})
-	for data[0] != ']' {
+	for i := 0; data[0] != ']'; i++ {
 		if data[0] == ',' {
 			data = data[1:]
 		}
@@ -88,7 +98,7 @@ func (e *encoder) jsonArray(data []byte) (rest []byte) {
 			data = skipJSON(data)
 			continue
 		}
-		data = e.json(data)
+		data = e.json(data, element(value, i))
 	}
 	e.open = e.open[:len(e.open)-1]
 	e.buf = append(e.buf, ']')

@@ -22,7 +22,7 @@ import (
 // written if l writes callers. A core that was wrapped around that of [New] sees slog's attributes as
 // one inlined field. Safe for concurrent use.
 func NewSlogHandler(l *zap.Logger) slog.Handler {
-	h := &slogHandler{core: l.Core(), name: l.Name(), shared: &slogShared{errors: zapcore.Lock(os.Stderr)}}
+	h := &slogHandler{core: l.Core(), name: l.Name(), shared: &slogShared{errors: complaintsTo(os.Stderr)}}
 	h.own, _ = h.core.(*core)
 	h.shared.source = callerWanted(l)
 	return h
