@@ -56,7 +56,12 @@ var layers = map[string]layer{
 	"logging": {
 		siblings: []string{"errors", "internal"},
 		outside:  append([]string{"go.uber.org/zap"}, otelAPI...),
-		apart:    map[string]string{"go.opentelemetry.io/contrib/bridges/otelzap": "logging/otelzap"},
+		apart: map[string]string{
+			"go.opentelemetry.io/contrib/bridges/otelzap": "logging/otlp",
+			"go.opentelemetry.io/otel/log":                "logging/otlp",
+		},
+		// The tests of logging/otlp decode what an exporter has sent.
+		tests: []string{"go.opentelemetry.io/proto/otlp", "google.golang.org/protobuf/proto"},
 	},
 	"tracing": {
 		siblings: []string{"errors", "internal"},
