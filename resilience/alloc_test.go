@@ -22,6 +22,8 @@ func TestAllocations(t *testing.T) {
 	limit := must(resilience.NewAdaptiveLimit("server", resilience.AdaptiveConfig{}))(t)
 	reached := must(resilience.NewAdaptiveLimit("server", resilience.AdaptiveConfig{Max: 1}))(t)
 	reached.TryAcquire()
+	rate := newRateLimit(t, resilience.RateLimitConfig{PerSecond: 1e9})
+	throttle := newThrottle(t, resilience.ThrottleConfig{})
 	for _, tc := range []struct {
 		name string
 		most float64
@@ -43,6 +45,8 @@ func TestAllocations(t *testing.T) {
 		}},
 		{"adaptive limit, Do", 0, func() { _ = limit.Do(ctx, op) }},
 		{"adaptive limit, reached", 0, func() { reached.TryAcquire() }},
+		{"rate limit", 0, func() { _ = rate.Do(ctx, op) }},
+		{"throttle", 0, func() { _ = throttle.Do(ctx, op) }},
 		{"pipeline, success", 7, func() { _ = pipeline.Do(ctx, op) }},
 		{"registry, known key", 0, func() { registry.Get("a") }},
 		{"classify a code", 0, func() { resilience.Classify(ctx, errors.Unavailable) }},

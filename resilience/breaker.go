@@ -56,7 +56,7 @@ func (c BreakerConfig) resolve() (BreakerConfig, error) {
 	if c.FailureRatio > 1 || math.IsNaN(c.FailureRatio) {
 		faults = append(faults, inField("FailureRatio", fmt.Errorf("%v is not a share from 0 to 1", c.FailureRatio)))
 	}
-	if c.Window < 0 || c.Window > 0 && c.Window < breakerBuckets {
+	if c.Window < 0 || c.Window > 0 && c.Window < windowBuckets {
 		faults = append(faults, inField("Window", fmt.Errorf("%v is no length of time to count over", c.Window)))
 	}
 	if c.OpenFor < 0 {
@@ -78,7 +78,12 @@ func (c BreakerConfig) resolve() (BreakerConfig, error) {
 	return c, errors.Join(faults...)
 }
 
-const breakerBuckets = 10
+// Validate returns every fault of c, joined, or nil: for who makes a policy of it later. Each begins
+// with the name of its field.
+func (c BreakerConfig) Validate() error {
+	_, err := c.resolve()
+	return err
+}
 
 // A Breaker stops calls to a destination that fails: it opens when too many calls of the last seconds
 // were failures, refuses calls for a while, then lets a few out as probes and closes when they
@@ -149,7 +154,7 @@ func newBreaker(name string, cfg BreakerConfig, telemetry *breakerTelemetry) *Br
 		Name:          name,
 		MaxRequests:   uint32(cfg.Probes),
 		Interval:      cfg.Window,
-		BucketPeriod:  cfg.Window / breakerBuckets,
+		BucketPeriod:  cfg.Window / windowBuckets,
 		Timeout:       max(b.openFor-1, 1), // the core opens strictly after its timeout, not at it
 		ReadyToTrip:   b.trips,
 		OnStateChange: b.moved,

@@ -24,26 +24,17 @@ type BudgetConfig struct {
 	Window time.Duration
 }
 
-// budgetBuckets is how finely a window rolls: what is counted leaves it in steps of a tenth.
-const budgetBuckets = 10
-
 // A Budget bounds the extra load that retries, and whatever else repeats a call, put on a destination:
 // over any window they are at most Ratio of the calls, or MinPerSecond if that is more. All that calls
 // one destination shares one budget. It is safe for concurrent use.
 type Budget struct {
-	name  string
-	cfg   BudgetConfig
-	epoch time.Time
+	name string
+	cfg  BudgetConfig
 
-	mu      sync.Mutex
-	tick    int64 // the bucket that is current, counted from epoch
-	buckets [budgetBuckets]tally
-	sum     tally
-
-	silentUntil int64 // the tick from which an empty budget may be complained of again
+	mu          sync.Mutex
+	window      rollingWindow // of calls, and of retries
+	silentUntil int64         // the tick from which an empty budget may be complained of again
 }
-
-type tally struct{ requests, retries int64 }
 
 // NewBudget returns a budget for the destination called name. The error joins every fault of cfg.
 func NewBudget(name string, cfg BudgetConfig) (*Budget, error) {
@@ -55,7 +46,7 @@ func NewBudget(name string, cfg BudgetConfig) (*Budget, error) {
 }
 
 func newBudget(name string, cfg BudgetConfig) *Budget {
-	return &Budget{name: name, cfg: cfg, epoch: time.Now()}
+	return &Budget{name: name, cfg: cfg, window: newRollingWindow(cfg.Window)}
 }
 
 // resolve returns c with its defaults, and every fault of c.
@@ -67,13 +58,23 @@ func (c BudgetConfig) resolve() (BudgetConfig, error) {
 	if math.IsNaN(c.MinPerSecond) || math.IsInf(c.MinPerSecond, 0) {
 		faults = append(faults, inField("MinPerSecond", fmt.Errorf("%v is not a number", c.MinPerSecond)))
 	}
-	if c.Window < 0 || c.Window > 0 && c.Window < budgetBuckets {
+	if c.Window < 0 || c.Window > 0 && c.Window < windowBuckets {
 		faults = append(faults, inField("Window", fmt.Errorf("%v is no length of time to count over", c.Window)))
 	}
 	c.Ratio = orDefault(c.Ratio, 0.1)
 	c.MinPerSecond = orDefault(c.MinPerSecond, 1)
 	c.Window = orDefault(c.Window, 10*time.Second)
 	return c, errors.Join(faults...)
+}
+
+// resolveBudget returns the config of a policy's own budget, whose errors name the fields.
+func resolveBudget(own BudgetConfig, shared *Budget) (BudgetConfig, error) {
+	var both error
+	if shared != nil && own != (BudgetConfig{}) {
+		both = errors.New("is given, and so is SharedBudget")
+	}
+	own, err := own.resolve()
+	return own, inField("Budget", errors.Join(both, err))
 }
 
 // Request counts a call, of which the budget earns. [Planner.Next] calls it once for each call.
@@ -83,9 +84,8 @@ func (b *Budget) Request() {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.roll()
-	b.buckets[b.tick%budgetBuckets].requests++
-	b.sum.requests++
+	b.window.roll()
+	b.window.add(1, 0)
 }
 
 // Withdraw takes one retry from the budget and reports whether there was one. If not, the call ends
@@ -96,12 +96,11 @@ func (b *Budget) Withdraw() bool {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.roll()
+	b.window.roll()
 	if b.left() < 1 {
 		return false
 	}
-	b.buckets[b.tick%budgetBuckets].retries++
-	b.sum.retries++
+	b.window.add(0, 1)
 	return true
 }
 
@@ -112,7 +111,7 @@ func (b *Budget) Left() int {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.roll()
+	b.window.roll()
 	return b.left()
 }
 
@@ -133,29 +132,16 @@ func (b *Budget) LogValue() slog.Value {
 func (b *Budget) mayComplain() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.roll()
-	if b.tick < b.silentUntil {
+	b.window.roll()
+	if b.window.tick < b.silentUntil {
 		return false
 	}
-	b.silentUntil = b.tick + budgetBuckets
+	b.silentUntil = b.window.tick + windowBuckets
 	return true
 }
 
 func (b *Budget) left() int {
-	earned := max(b.cfg.Ratio*float64(b.sum.requests), b.cfg.MinPerSecond*b.cfg.Window.Seconds())
+	earned := max(b.cfg.Ratio*float64(b.window.sum[0]), b.cfg.MinPerSecond*b.cfg.Window.Seconds())
 	const rounding = 1e-9 // 0.29 * 100 is 28.999999999999996
-	return int(max(earned+rounding-float64(b.sum.retries), 0))
-}
-
-// roll forgets the buckets that the window has left behind.
-func (b *Budget) roll() {
-	tick := int64(time.Since(b.epoch) / (b.cfg.Window / budgetBuckets))
-	for range min(tick-b.tick, budgetBuckets) {
-		b.tick++
-		old := &b.buckets[b.tick%budgetBuckets]
-		b.sum.requests -= old.requests
-		b.sum.retries -= old.retries
-		*old = tally{}
-	}
-	b.tick = tick
+	return int(max(earned+rounding-float64(b.window.sum[1]), 0))
 }

@@ -47,7 +47,7 @@ type Bulkhead struct {
 	places    chan struct{} // nil: no bound. A channel serves its senders in their order.
 	queued    atomic.Int64
 	tickets   ticketBook
-	telemetry *bulkheadTelemetry
+	telemetry *queueTelemetry
 }
 
 // NewBulkhead returns a bulkhead. The name is that of the destination; errors and metrics carry it.
@@ -63,7 +63,7 @@ func NewBulkhead(name string, cfg BulkheadConfig) (*Bulkhead, error) {
 }
 
 func newBulkhead(name string, cfg BulkheadConfig) *Bulkhead {
-	b := &Bulkhead{name: name, cfg: cfg, telemetry: newBulkheadTelemetry(name, cfg.MeterProvider)}
+	b := &Bulkhead{name: name, cfg: cfg, telemetry: newQueueTelemetry("bulkhead", name, cfg.MeterProvider)}
 	if cfg.MaxConcurrent > 0 {
 		b.places = make(chan struct{}, cfg.MaxConcurrent)
 	}

@@ -20,7 +20,8 @@
 //
 // One pipeline serves all calls to a destination, for as long as the program runs: it is what they
 // learn from each other by. The parts are there alone as well ([NewRetry], [NewBreaker], [NewTimeout],
-// [NewBulkhead], [NewAdaptiveLimit], and [Chain] to join them), and so are the decisions without the loops: a [Planner]
+// [NewBulkhead], [NewAdaptiveLimit], [NewHedge], [NewRateLimit], [NewThrottle], [NewFallback], and
+// [Chain] to join them), and so are the decisions without the loops: a [Planner]
 // says whether and when there is another attempt, [Breaker.Allow] and [Bulkhead.Acquire] work in two
 // steps, and a [Registry] keeps a breaker and a budget for each of many destinations.
 //
@@ -35,20 +36,23 @@
 //
 //   - A retry is never early (a RetryAfter is not undercut), never waits past the context's deadline, and
 //     never follows a cancelled caller, an open breaker, or a layer below that has tried already.
-//   - Retries add at most a tenth to the calls of the last ten seconds, or one a second if that is more.
+//   - Retries and hedges together add at most a tenth to the calls of the last ten seconds, or one a second if that is more.
 //   - The last error comes back, unchanged after one attempt; after more, with their count in an
 //     [*AttemptsError], and marked by errors.MarkExhausted if more attempts might have helped.
 //   - A breaker counts calls when they end, so calls that hang count, and calls in flight, cancelled
 //     calls and refused ones do not. A probe that hangs loses its place. [Breaker.State] and the metrics
 //     are right without traffic.
 //   - Refusals are errors with a code. An open breaker's says when to come back, and costs no allocation.
-//   - No goroutine is started, no callback runs under a lock, and every type is safe for concurrent use.
+//   - Hedges are for what was declared idempotent, draw on the budget of the retries, and have ended when
+//     the call returns.
+//   - No goroutine outlives a call, and only a hedge has one; no callback runs under a lock; every type
+//     is safe for concurrent use.
 //
 // # What it does not
 //
 //   - It does not abandon an operation: one that ignores its context holds up its caller.
-//   - It does not know whether an operation is idempotent; [RetryConfig] has to say so.
-//   - A budget, a breaker and a bulkhead are per process; they do not share what they know.
+//   - It does not know whether an operation is idempotent; [RetryConfig] or [HedgeConfig] has to say so.
+//   - Budgets, breakers, limits and throttles are per process; they do not share what they know.
 //
 // # Metrics
 //
@@ -62,6 +66,11 @@
 //	resilience.breaker.transitions       counter, by resilience.breaker.from and .to
 //	resilience.bulkhead.queue.duration   histogram, seconds
 //	resilience.bulkhead.rejections       counter
+//	resilience.hedges                    counter, by resilience.hedge.result: won, lost, refused
+//	resilience.rate_limit.queue.duration histogram, seconds
+//	resilience.rate_limit.rejections     counter
+//	resilience.throttle.rejections       counter
+//	resilience.fallbacks                 counter, by error.type
 //	resilience.adaptive.limit            gauge
 //	resilience.adaptive.in_flight        gauge
 //	resilience.adaptive.shed             counter

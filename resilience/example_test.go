@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"sync/atomic"
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
@@ -106,6 +107,87 @@ func ExampleChain() {
 	})
 	fmt.Println(err)
 	// Output: bulkhead "report" is full, and so is its queue
+}
+
+// A read that is slow now and then gets a second attempt beside it; the first answer counts.
+func ExampleNewHedge() {
+	hedge, err := resilience.NewHedge("catalogue", resilience.HedgeConfig{Idempotent: true, Delay: time.Millisecond})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var attempts atomic.Int64
+	price, err := resilience.Call(context.Background(), hedge, func(ctx context.Context) (int, error) {
+		if attempts.Add(1) == 1 {
+			<-ctx.Done() // a replica that hangs; it is cancelled when the other has answered
+			return 0, ctx.Err()
+		}
+		return 499, nil
+	})
+	fmt.Println(price, err)
+	// Output: 499 <nil>
+}
+
+func ExampleNewRateLimit() {
+	limit, err := resilience.NewRateLimit("vendor", resilience.RateLimitConfig{PerSecond: 0.1, MaxWait: -1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 2 {
+		err := limit.Do(context.Background(), func(context.Context) error { return nil })
+		fmt.Println(err, "- wait:", errors.RetryAfter(err).Round(time.Second))
+	}
+	// Output:
+	// <nil> - wait: 0s
+	// rate limit "vendor" is reached - wait: 10s
+}
+
+// A destination that says that it is overloaded is called less often, without waiting for its answer.
+func ExampleNewThrottle() {
+	throttle, err := resilience.NewThrottle("search", resilience.ThrottleConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 20 {
+		_ = throttle.Do(context.Background(), func(context.Context) error { return errors.ResourceExhausted })
+	}
+	fmt.Printf("of the next calls %.0f %% are not made\n", 100*throttle.Refusing())
+	// Output: of the next calls 90 % are not made
+}
+
+func ExampleCallOr() {
+	p, err := resilience.Standard("prices", resilience.StandardConfig{Retry: resilience.RetryConfig{Attempts: -1}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fallback, err := resilience.NewFallback("prices", resilience.FallbackConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	price, err := resilience.CallOr(context.Background(), p, fallback,
+		func(context.Context) (string, error) { return "", errors.Unavailable },
+		func(context.Context, error) (string, error) { return "4.99, as of yesterday", nil })
+	fmt.Println(price, err)
+	// Output: 4.99, as of yesterday <nil>
+}
+
+func ExampleFallback_To() {
+	fallback, err := resilience.NewFallback("audit", resilience.FallbackConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	retry, err := resilience.NewRetry("audit", resilience.RetryConfig{Attempts: -1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	audited := resilience.Chain(fallback.To(func(_ context.Context, err error) error {
+		fmt.Println("kept for later:", err)
+		return nil
+	}), retry)
+	err = audited.Do(context.Background(), func(context.Context) error { return errors.Unavailable })
+	fmt.Println(err)
+	// Output:
+	// kept for later: unavailable
+	// <nil>
 }
 
 // A server that admits requests by an adaptive limit answers the others at once, so that their callers

@@ -29,7 +29,8 @@ func (o Outcome) String() string {
 //
 //   - a nil err is a [Success];
 //   - any error after ctx itself was cancelled is [Excluded]; so is resource_exhausted, and a call that
-//     a policy of this package refused ([ErrCircuitOpen], [ErrBulkheadFull], [ErrShed]);
+//     a policy of this package refused ([ErrCircuitOpen], [ErrBulkheadFull], [ErrShed], [ErrRateLimited],
+//     [ErrThrottled]);
 //   - errors whose code means that the other side is at fault are a [Failure]: unknown,
 //     deadline_exceeded, internal, unavailable, data_loss, and a canceled where nobody cancelled ctx.
 //     In HTTP's terms: a transport error, a timeout, and every status from 500 on but 501;
@@ -55,9 +56,4 @@ func Classify(ctx context.Context, err error) Outcome {
 		return Failure
 	}
 	return Success
-}
-
-// refused reports whether a policy of this package did not let the call out.
-func refused(err error) bool {
-	return errors.Is(err, ErrCircuitOpen) || errors.Is(err, ErrBulkheadFull) || errors.Is(err, ErrShed)
 }

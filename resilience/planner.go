@@ -38,6 +38,8 @@ const (
 	StopFinal
 	// StopCircuitOpen: a circuit breaker refused the attempt, and will refuse the next.
 	StopCircuitOpen
+	// StopThrottled: a throttle refused the attempt; to ask it again would count as more load.
+	StopThrottled
 	// StopExhausted: a layer below used up its attempts. Retries happen in one layer.
 	StopExhausted
 	// StopCanceled: the caller went away.
@@ -57,6 +59,7 @@ var verdicts = [...]string{
 	StopSuccess:     "success",
 	StopFinal:       "final",
 	StopCircuitOpen: "circuit_open",
+	StopThrottled:   "throttled",
 	StopExhausted:   "exhausted",
 	StopCanceled:    "canceled",
 	StopAttempts:    "attempts",
@@ -131,8 +134,8 @@ func newPlanner(name string, cfg RetryConfig) *Planner {
 // the successful ones too: the first attempt of a call is what the budget earns from, and every
 // attempt is counted in the metrics.
 //
-// The rules, in their order: a success, a caller that went away, an open circuit and exhausted attempts
-// below end the call. So does an error that the table of package errors does not let be retried: one
+// The rules, in their order: a success, a caller that went away, an open circuit, a throttle and
+// exhausted attempts below end the call. So does an error that the table of package errors does not let be retried: one
 // that is not marked retryable, is deadline_exceeded and not idempotent, or is aborted and not the
 // whole operation. Then the number of attempts, the wait (a RetryAfter is never undercut, and one
 // beyond MaxRetryAfter ends the call), ctx's deadline, which is never slept past, and the budget.
@@ -221,6 +224,8 @@ func (p *Planner) permit(ctx context.Context, a Attempt) Verdict {
 		return gone(ctx)
 	case errors.Is(a.Err, ErrCircuitOpen):
 		return StopCircuitOpen
+	case errors.Is(a.Err, ErrThrottled):
+		return StopThrottled
 	case a.Exhausted, errors.Exhausted(a.Err):
 		return StopExhausted
 	}

@@ -294,3 +294,21 @@ func TestNewRetryNamesEveryFault(t *testing.T) {
 		}
 	}
 }
+
+// A client that makes a planner and a registry of one config names each fault once, by the name that the
+// field has in the client's own config.
+func TestConfigsValidateByTheNamesOfTheirFields(t *testing.T) {
+	err := resilience.RetryConfig{Budget: resilience.BudgetConfig{Ratio: 7}, ThrottleBase: time.Hour}.Validate()
+	if want := "ThrottleBase: 1h0m0s is more than Backoff.Max, 2s\nBudget: Ratio: 7 is not a share from 0 to 1"; err == nil || err.Error() != want {
+		t.Errorf("error: %v", err)
+	}
+	err = resilience.BreakerConfig{OpenFor: -1, Spread: 2}.Validate()
+	if want := "OpenFor: -1ns is negative; a breaker is turned off by a negative FailureRatio\nSpread: 2 is not a part from 0 to 1"; err == nil || err.Error() != want {
+		t.Errorf("error: %v", err)
+	}
+	for _, err := range []error{resilience.RetryConfig{}.Validate(), resilience.BreakerConfig{}.Validate()} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}

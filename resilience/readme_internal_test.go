@@ -25,6 +25,10 @@ func defaults(t *testing.T) map[string]any {
 		func() any { c, err := BudgetConfig{}.resolve(); return must(c, err) }(),
 		func() any { c, err := BreakerConfig{}.resolve(); return must(c, err) }(),
 		func() any { c, err := BulkheadConfig{}.resolve(); return must(c, err) }(),
+		func() any { c, err := HedgeConfig{Idempotent: true}.resolve(); return must(c, err) }(),
+		func() any { c, err := RateLimitConfig{PerSecond: 1}.resolve(); return must(c, err) }(),
+		func() any { c, err := ThrottleConfig{}.resolve(); return must(c, err) }(),
+		FallbackConfig{},
 		func() any { c, err := AdaptiveConfig{}.resolve(); return must(c, err) }(),
 		func() any { c, err := RegistryConfig{}.resolve(); return must(c, err) }(),
 	} {
@@ -39,6 +43,13 @@ var words = map[string]string{
 	"MeterProvider": "OpenTelemetry's global",
 	"SharedBudget":  "none",
 	"OnStateChange": "none",
+	"When":          "no answer",
+	// These have to be given.
+	"PerSecond":              "required",
+	"HedgeConfig.Idempotent": "required",
+	// Their default depends on others.
+	"Burst": "PerSecond",
+	"Delay": "Percentile",
 }
 
 func TestReadmeStatesTheDefaults(t *testing.T) {
@@ -62,7 +73,7 @@ func TestReadmeStatesTheDefaults(t *testing.T) {
 		value := reflect.ValueOf(cfg)
 		for i := range value.NumField() {
 			field := value.Type().Field(i).Name
-			if got, want := stated[field], expected(field, value.Field(i)); got != want {
+			if got, want := stated[field], expected(name, field, value.Field(i)); got != want {
 				t.Errorf("%s.%s: the README says %q, the code %q", name, field, got, want)
 			}
 			delete(stated, field)
@@ -73,12 +84,18 @@ func TestReadmeStatesTheDefaults(t *testing.T) {
 	}
 }
 
-func expected(field string, value reflect.Value) string {
+func expected(config, field string, value reflect.Value) string {
+	if word, ok := words[config+"."+field]; ok {
+		return word
+	}
 	if word, ok := words[field]; ok {
 		return word
 	}
-	if value.Kind() == reflect.Struct {
+	switch value.Kind() {
+	case reflect.Struct:
 		return "see"
+	case reflect.Pointer:
+		return "none"
 	}
 	return fmt.Sprint(value.Interface())
 }

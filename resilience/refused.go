@@ -15,6 +15,27 @@ var ErrCircuitOpen = errors.New("circuit breaker is open")
 // itself is a [*FullError].
 var ErrBulkheadFull = errors.New("bulkhead is full")
 
+// ErrRateLimited is what errors.Is finds in the error of a call that a [RateLimit] refused. The error
+// itself is a [*RateError].
+var ErrRateLimited = errors.New("rate limit is reached")
+
+// ErrThrottled is what errors.Is finds in the error of a call that a [Throttle] refused. The error
+// itself is a [*ThrottledError].
+var ErrThrottled = errors.New("call was throttled")
+
+// refused reports whether a policy of this package did not let the call out.
+func refused(err error) bool {
+	if err == nil {
+		return false
+	}
+	for _, reason := range [...]error{ErrCircuitOpen, ErrBulkheadFull, ErrShed, ErrRateLimited, ErrThrottled} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return false
+}
+
 // ErrShed is what errors.Is finds in the error of a call that an [AdaptiveLimit] did not let in. The
 // error itself is a [*ShedError].
 var ErrShed = errors.New("call was shed")

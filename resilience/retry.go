@@ -47,16 +47,13 @@ type RetryConfig struct {
 // resolve returns c with its defaults, and every fault of c.
 func (c RetryConfig) resolve() (RetryConfig, error) {
 	var faults []error
-	if c.SharedBudget != nil && c.Budget != (BudgetConfig{}) {
-		faults = append(faults, inField("Budget", errors.New("is given, and so is SharedBudget")))
-	}
 	backoff, err := c.Backoff.resolve()
 	faults = append(faults, inField("Backoff", err))
 	if c.ThrottleBase > backoff.Max {
 		faults = append(faults, inField("ThrottleBase", fmt.Errorf("%v is more than Backoff.Max, %v", c.ThrottleBase, backoff.Max)))
 	}
-	budget, err := c.Budget.resolve()
-	faults = append(faults, inField("Budget", err))
+	budget, err := resolveBudget(c.Budget, c.SharedBudget)
+	faults = append(faults, err)
 	c.Backoff, c.Budget = backoff, budget
 	c.Attempts = max(orDefault(c.Attempts, 3), 1)
 	c.ThrottleBase = orDefault(c.ThrottleBase, min(time.Second, backoff.Max))
@@ -65,6 +62,13 @@ func (c RetryConfig) resolve() (RetryConfig, error) {
 		c.MaxRetryAfter = math.MaxInt64
 	}
 	return c, errors.Join(faults...)
+}
+
+// Validate returns every fault of c, joined, or nil: for who makes a policy of it later. Each begins
+// with the name of its field.
+func (c RetryConfig) Validate() error {
+	_, err := c.resolve()
+	return err
 }
 
 func (c RetryConfig) throttled() Backoff {

@@ -220,6 +220,10 @@ func compareWithChain(t *testing.T, retry resilience.RetryConfig) {
 			)
 		},
 	}
+	compareScenarios(t, policies)
+}
+
+func compareScenarios(t *testing.T, policies map[string]func(t *testing.T) resilience.Policy) {
 	scenarios := map[string][]error{ // one attempt each, in the order they are made; nil: hangs
 		"success":        {},
 		"fails once":     {errors.Unavailable},
@@ -272,6 +276,90 @@ func runScript(t *testing.T, p resilience.Policy, script []error) string {
 		time.Sleep(5 * second)
 	}
 	return log.String()
+}
+
+// TestStandardWithEveryPartDoesWhatAChainDoes has the optional parts as well.
+func TestStandardWithEveryPartDoesWhatAChainDoes(t *testing.T) {
+	retry := resilience.RetryConfig{Backoff: exact, Idempotent: true, Logger: quiet}
+	// No two of these numbers end at the same time: what then comes first is anybody's guess.
+	hedge := resilience.HedgeConfig{Delay: 537 * time.Millisecond}
+	rate := resilience.RateLimitConfig{PerSecond: 2.9, Burst: 3}
+	throttle := resilience.ThrottleConfig{MaxRefused: 1, MinCalls: 1000}
+	adaptive := resilience.AdaptiveConfig{Max: 2, Min: 1}
+	breaker := resilience.BreakerConfig{Spread: -1, MinCalls: 3, ProbeTimeout: 2 * second, Logger: quiet}
+	policies := map[string]func(t *testing.T) resilience.Policy{
+		"pipeline": func(t *testing.T) resilience.Policy {
+			return must(resilience.Standard("inventory", resilience.StandardConfig{
+				Total: 5 * second, Retry: retry, Breaker: breaker, Attempt: 2 * second,
+				Hedge: &hedge, RateLimit: &rate, Throttle: &throttle, Adaptive: &adaptive,
+			}))(t)
+		},
+		"chain": func(t *testing.T) resilience.Policy {
+			budget := must(resilience.NewBudget("inventory", resilience.BudgetConfig{}))(t)
+			retry.SharedBudget, hedge.SharedBudget, hedge.Idempotent = budget, budget, true
+			defer func() { retry.SharedBudget, hedge.SharedBudget = nil, nil }()
+			return resilience.Chain(
+				must(resilience.NewTimeout("inventory", 5*second))(t),
+				must(resilience.NewBulkhead("inventory", resilience.BulkheadConfig{}))(t),
+				must(resilience.NewRetry("inventory", retry))(t),
+				must(resilience.NewHedge("inventory", hedge))(t),
+				must(resilience.NewRateLimit("inventory", rate))(t),
+				must(resilience.NewThrottle("inventory", throttle))(t),
+				must(resilience.NewAdaptiveLimit("inventory", adaptive))(t),
+				must(resilience.NewBreaker("inventory", breaker))(t),
+				must(resilience.NewTimeout("inventory", 2*second))(t),
+			)
+		},
+	}
+	compareScenarios(t, policies)
+}
+
+func TestStandardOptionalPartsShareTheBudgetAndTheMeter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		provider, reader := newMeter()
+		p := newPipeline(t, resilience.StandardConfig{
+			Retry:         resilience.RetryConfig{Idempotent: true, Budget: resilience.BudgetConfig{MinPerSecond: 0.1}},
+			Hedge:         &resilience.HedgeConfig{Delay: second},
+			RateLimit:     &resilience.RateLimitConfig{PerSecond: 1000},
+			Throttle:      &resilience.ThrottleConfig{},
+			Adaptive:      &resilience.AdaptiveConfig{},
+			MeterProvider: provider,
+		})
+		slow := func(context.Context) error { time.Sleep(2 * second); return nil }
+		for range 2 { // the budget has one
+			_ = p.Do(t.Context(), slow)
+		}
+		if got := p.Budget().Left(); got != 0 {
+			t.Errorf("%d left in the budget", got)
+		}
+		got := strings.Join(collect(t, reader), "\n")
+		for _, want := range []string{
+			"resilience.hedges{resilience.hedge.result=lost,resilience.name=inventory} 1",
+			"resilience.hedges{resilience.hedge.result=refused,resilience.name=inventory} 1",
+			"resilience.adaptive.limit{resilience.name=inventory} 1000",
+		} {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s is not in\n%s", want, got)
+			}
+		}
+		if described := p.LogValue().String(); !strings.Contains(described, "hedge=[delay=1s max=1") || !strings.Contains(described, "throttle=[k=2") {
+			t.Errorf("described as %s", described)
+		}
+	})
+}
+
+func TestNewStandardNamesEveryFaultOfItsOptionalParts(t *testing.T) {
+	_, err := resilience.Standard("a", resilience.StandardConfig{
+		Hedge:     &resilience.HedgeConfig{Delay: -1, Budget: resilience.BudgetConfig{Ratio: 0.5}},
+		RateLimit: &resilience.RateLimitConfig{},
+		Throttle:  &resilience.ThrottleConfig{K: 0.1},
+		Adaptive:  &resilience.AdaptiveConfig{Min: 5, Max: 4},
+	})
+	for _, want := range []string{"Hedge: Idempotent", "Hedge: Delay: -1ns", "Hedge: Budget: is given", "RateLimit: PerSecond: 0", "Throttle: K: 0.1", "Adaptive: Min: 5"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not mention %q: %v", want, err)
+		}
+	}
 }
 
 func TestNewStandardNamesEveryFault(t *testing.T) {

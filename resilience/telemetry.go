@@ -23,6 +23,7 @@ const (
 	attrDestination = attribute.Key("resilience.destination") // the key, in a registry
 	attrOutcome     = attribute.Key("resilience.outcome")     // an Outcome
 	attrVerdict     = attribute.Key("resilience.verdict")     // a Verdict
+	attrResult      = attribute.Key("resilience.hedge.result")
 	attrFrom        = attribute.Key("resilience.breaker.from")
 	attrTo          = attribute.Key("resilience.breaker.to")
 	attrErrorType   = attribute.Key("error.type") // a code
@@ -211,31 +212,83 @@ func observe[T any](m metric.Meter, owner *T, report func(*T, metric.Observer), 
 	}, registration)
 }
 
-type bulkheadTelemetry struct {
-	queue      metric.Float64Histogram
-	rejections metric.Int64Counter
-	record     []metric.RecordOption
-	add        []metric.AddOption
+// queueTelemetry is that of a policy that lets calls wait.
+type queueTelemetry struct {
+	refusalTelemetry
+	queue  metric.Float64Histogram
+	record []metric.RecordOption
 }
 
 // queueBounds are seconds, around the default MaxWait of one.
 var queueBounds = []float64{0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
 
-func newBulkheadTelemetry(name string, p metric.MeterProvider) *bulkheadTelemetry {
-	m := meter(p)
-	set := metric.WithAttributeSet(attribute.NewSet(attrName.String(name)))
-	return &bulkheadTelemetry{
-		queue: orNoop(m.Float64Histogram("resilience.bulkhead.queue.duration", metric.WithUnit("s"),
-			metric.WithDescription("Time that calls waited for a place; calls that found one at once are not counted."),
+func newQueueTelemetry(kind, name string, p metric.MeterProvider) *queueTelemetry {
+	return &queueTelemetry{
+		refusalTelemetry: *newRefusalTelemetry(kind, name, p),
+		queue: orNoop(meter(p).Float64Histogram("resilience."+kind+".queue.duration", metric.WithUnit("s"),
+			metric.WithDescription("Time that calls waited for their turn; calls that had it at once are not counted."),
 			metric.WithExplicitBucketBoundaries(queueBounds...)))(noop.Float64Histogram{}),
-		rejections: counter(m, "resilience.bulkhead.rejections", "{call}", "Calls that a bulkhead refused."),
-		record:     []metric.RecordOption{set},
-		add:        []metric.AddOption{set},
+		record: []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attrName.String(name)))},
 	}
 }
 
-func (t *bulkheadTelemetry) waited(ctx context.Context, d time.Duration) {
+func (t *queueTelemetry) waited(ctx context.Context, d time.Duration) {
 	t.queue.Record(ctx, d.Seconds(), t.record...)
 }
 
-func (t *bulkheadTelemetry) rejected(ctx context.Context) { t.rejections.Add(ctx, 1, t.add...) }
+// refusalTelemetry is that of a policy that refuses calls.
+type refusalTelemetry struct {
+	rejections metric.Int64Counter
+	add        []metric.AddOption
+}
+
+func newRefusalTelemetry(kind, name string, p metric.MeterProvider) *refusalTelemetry {
+	return &refusalTelemetry{
+		rejections: counter(meter(p), "resilience."+kind+".rejections", "{call}", "Calls that were refused."),
+		add:        labels(attrName.String(name)),
+	}
+}
+
+func (t *refusalTelemetry) rejected(ctx context.Context) { t.rejections.Add(ctx, 1, t.add...) }
+
+// What becomes of a hedge.
+const (
+	hedgeWon = iota
+	hedgeLost
+	hedgeRefused // by the budget
+)
+
+type hedgeTelemetry struct {
+	hedges metric.Int64Counter
+	result [hedgeRefused + 1][]metric.AddOption
+}
+
+func newHedgeTelemetry(name string, p metric.MeterProvider) *hedgeTelemetry {
+	t := &hedgeTelemetry{hedges: counter(meter(p), "resilience.hedges", "{attempt}", "Attempts that were due beside a slow one, by what came of them: won, lost, refused (by the budget).")}
+	for result, text := range [...]string{"won", "lost", "refused"} {
+		t.result[result] = labels(attrName.String(name), attrResult.String(text))
+	}
+	return t
+}
+
+func (t *hedgeTelemetry) made(ctx context.Context, result int) {
+	t.hedges.Add(ctx, 1, t.result[result]...)
+}
+
+type fallbackTelemetry struct {
+	name      string
+	logger    *slog.Logger
+	fallbacks metric.Int64Counter
+}
+
+func newFallbackTelemetry(name string, cfg FallbackConfig) *fallbackTelemetry {
+	return &fallbackTelemetry{name, cfg.Logger,
+		counter(meter(cfg.MeterProvider), "resilience.fallbacks", "{call}", "Calls that were answered by a fallback, by the code of their error.")}
+}
+
+func (t *fallbackTelemetry) used(ctx context.Context, err error) {
+	t.fallbacks.Add(ctx, 1, labels(attrName.String(t.name), attrErrorType.String(errors.CodeOf(err).String()))...)
+	if l := logger(t.logger); l.Enabled(ctx, slog.LevelDebug) {
+		l.LogAttrs(ctx, slog.LevelDebug, "call failed, falling back", slog.String("name", t.name), slog.Any("error", err))
+	}
+}

@@ -183,6 +183,67 @@ func TestMetricsOfABulkhead(t *testing.T) {
 	})
 }
 
+func TestMetricsOfWhatRefusesOrFallsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		provider, reader := newMeter()
+		l := newRateLimit(t, resilience.RateLimitConfig{PerSecond: 2, Burst: 1, MeterProvider: provider})
+		for range 3 { // at once, after half a second, and not at all
+			ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
+			defer cancel()
+			if err := l.Wait(ctx); err != nil && !errors.Is(err, resilience.ErrRateLimited) {
+				t.Error(err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		_ = l.Wait(ctx)
+		th := newThrottle(t, resilience.ThrottleConfig{MaxRefused: 1, MinCalls: 1, MeterProvider: provider})
+		for range 10_000 {
+			_ = th.Do(t.Context(), returns(errors.ResourceExhausted))
+		}
+		policy := newFallback(t, resilience.FallbackConfig{MeterProvider: provider}).To(func(context.Context, error) error { return nil })
+		_ = policy.Do(t.Context(), returns(errors.Unavailable))
+		got := strings.Join(collect(t, reader), "\n")
+		for _, want := range []string{
+			"resilience.fallbacks{error.type=unavailable,resilience.name=inventory} 1",
+			"resilience.rate_limit.queue.duration{resilience.name=vendor} 2 in 1s",
+			"resilience.rate_limit.rejections{resilience.name=vendor} 1",
+			"resilience.throttle.rejections{resilience.name=inventory} 99",
+		} {
+			if !strings.Contains(got, want) {
+				t.Errorf("%q is not in\n%s", want, got)
+			}
+		}
+	})
+}
+
+func TestMetricsOfAHedge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		provider, reader := newMeter()
+		h := newHedge(t, resilience.HedgeConfig{Delay: second, Budget: resilience.BudgetConfig{MinPerSecond: 0.2}, MeterProvider: provider})
+		for _, script := range [][]attempt{{{time.Minute, nil}, {1, nil}}, {{2 * second, nil}, {time.Minute, nil}}, {{2 * second, nil}}} {
+			_ = h.Do(t.Context(), (&attempts{t: t, script: script}).op)
+		}
+		want := []string{
+			"resilience.hedges{resilience.hedge.result=lost,resilience.name=inventory} 1",
+			"resilience.hedges{resilience.hedge.result=refused,resilience.name=inventory} 1",
+			"resilience.hedges{resilience.hedge.result=won,resilience.name=inventory} 1",
+		}
+		if diff := cmp.Diff(want, collect(t, reader)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestFallbacksAreLoggedAtDebug(t *testing.T) {
+	var buf bytes.Buffer
+	f := newFallback(t, resilience.FallbackConfig{Logger: slog.New(slog.NewTextHandler(&buf, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	_ = f.To(func(context.Context, error) error { return nil }).Do(t.Context(), returns(errors.Unavailable))
+	if want := "name=inventory error=unavailable"; !strings.Contains(buf.String(), want) {
+		t.Errorf("the log does not contain %q: %s", want, buf.String())
+	}
+}
+
 func TestMetricsOfAnAdaptiveLimit(t *testing.T) {
 	provider, reader := newMeter()
 	limit := must(resilience.NewAdaptiveLimit("server", resilience.AdaptiveConfig{Max: 2, MeterProvider: provider}))(t)

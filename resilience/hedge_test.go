@@ -1,0 +1,265 @@
+package resilience_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/resilience"
+)
+
+func newHedge(t testing.TB, cfg resilience.HedgeConfig) *resilience.Hedge {
+	t.Helper()
+	cfg.Idempotent = true
+	return must(resilience.NewHedge("inventory", cfg))(t)
+}
+
+// An attempt takes a while, unless its context ends, and then ends with an error or none.
+type attempt struct {
+	takes time.Duration
+	err   error
+}
+
+// attempts is an operation whose attempts are as given, in the order in which they begin. It counts
+// those that began and those that were cancelled, and fails the test where one is not over by the end.
+type attempts struct {
+	t                        *testing.T
+	script                   []attempt
+	began, running, canceled atomic.Int64
+}
+
+func (a *attempts) op(ctx context.Context) error {
+	_, err := a.value(ctx)
+	return err
+}
+
+// value returns the attempt's number.
+func (a *attempts) value(ctx context.Context) (int, error) {
+	n := int(a.began.Add(1))
+	a.running.Add(1)
+	defer a.running.Add(-1)
+	next := a.script[min(n, len(a.script))-1]
+	select {
+	case <-time.After(next.takes):
+		return n, next.err
+	case <-ctx.Done():
+		a.canceled.Add(1)
+		return n, ctx.Err()
+	}
+}
+
+func TestHedgeTakesWhatComesFirst(t *testing.T) {
+	answer, failure := error(errors.NotFound), error(errors.Unavailable)
+	for _, tc := range []struct {
+		name                 string
+		max                  int
+		script               []attempt
+		took                 time.Duration
+		err                  error
+		value, began, losers int
+	}{
+		{"a quick call has no hedge", 1, []attempt{{99 * time.Millisecond, nil}}, 99 * time.Millisecond, nil, 1, 1, 0},
+		{"the hedge is quicker", 1, []attempt{{second, nil}, {10 * time.Millisecond, nil}}, 110 * time.Millisecond, nil, 2, 2, 1},
+		{"the first is quicker", 1, []attempt{{150 * time.Millisecond, nil}, {second, nil}}, 150 * time.Millisecond, nil, 1, 2, 1},
+		{"both are slow, one hedge", 1, []attempt{{second, nil}}, second, nil, 1, 2, 1},
+		{"up to three hedges", 3, []attempt{{second, nil}, {second, nil}, {second, nil}, {time.Millisecond, nil}}, 301 * time.Millisecond, nil, 4, 4, 3},
+		{"a quick failure is not hedged", 1, []attempt{{time.Millisecond, failure}}, time.Millisecond, failure, 0, 1, 0},
+		{"an answer is one, though an error", 1, []attempt{{second, nil}, {time.Millisecond, answer}}, 101 * time.Millisecond, answer, 0, 2, 1},
+		{"the first's answer, too", 1, []attempt{{150 * time.Millisecond, answer}, {second, nil}}, 150 * time.Millisecond, answer, 0, 2, 1},
+		{"a failed hedge waits for the first", 1, []attempt{{second, nil}, {time.Millisecond, failure}}, second, nil, 1, 2, 0},
+		{"a failed first waits for the hedge", 1, []attempt{{150 * time.Millisecond, failure}, {second, nil}}, 1100 * time.Millisecond, nil, 2, 2, 0},
+		{"a failed first waits for the next hedge", 2, []attempt{{150 * time.Millisecond, failure}, {second, failure}, {10 * time.Millisecond, nil}}, 210 * time.Millisecond, nil, 3, 3, 1},
+		{"all fail", 1, []attempt{{150 * time.Millisecond, failure}, {time.Second, errors.Internal}}, 1100 * time.Millisecond, failure, 0, 2, 0},
+		{"all fail, the first last", 1, []attempt{{second, failure}, {time.Millisecond, errors.Internal}}, second, failure, 0, 2, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHedge(t, resilience.HedgeConfig{Delay: 100 * time.Millisecond, Max: tc.max})
+				a := &attempts{t: t, script: tc.script}
+				start := time.Now()
+				value, err := resilience.Call(t.Context(), h, a.value)
+				if err != tc.err || value != tc.value || time.Since(start) != tc.took {
+					t.Errorf("%d, %v after %v, want %d, %v after %v", value, err, time.Since(start), tc.value, tc.err, tc.took)
+				}
+				if a.running.Load() != 0 || int(a.began.Load()) != tc.began || int(a.canceled.Load()) != tc.losers {
+					t.Errorf("%d attempts, %d cancelled, %d still run; want %d, %d, 0", a.began.Load(), a.canceled.Load(), a.running.Load(), tc.began, tc.losers)
+				}
+			})
+		})
+	}
+}
+
+// https://github.com/failsafe-go/failsafe-go/issues/141: an empty budget ended the attempts in flight.
+func TestHedgeWithoutBudgetGoesOnWithTheFirstAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHedge(t, resilience.HedgeConfig{Delay: 100 * time.Millisecond, Budget: resilience.BudgetConfig{MinPerSecond: -1}})
+		a := &attempts{t: t, script: []attempt{{second, nil}}}
+		if err := h.Do(t.Context(), a.op); err != nil || a.began.Load() != 1 {
+			t.Errorf("%v after %d attempts", err, a.began.Load())
+		}
+	})
+}
+
+func TestHedgesAddNoMoreThanTheirBudgetWhenEverythingIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHedge(t, resilience.HedgeConfig{Delay: 10 * time.Millisecond, Budget: resilience.BudgetConfig{MinPerSecond: -1}})
+		a := &attempts{t: t, script: []attempt{{50 * time.Millisecond, nil}}}
+		for range 1000 {
+			_ = h.Do(t.Context(), a.op)
+		}
+		if got := a.began.Load(); got > 1100 || got < 1090 {
+			t.Errorf("1000 slow calls made %d attempts, want a tenth more", got)
+		}
+	})
+}
+
+func TestHedgeAndRetryShareABudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		budget := must(resilience.NewBudget("inventory", resilience.BudgetConfig{MinPerSecond: -1}))(t)
+		retry := newRetry(t, resilience.RetryConfig{SharedBudget: budget, Backoff: resilience.Backoff{Base: -1}, Idempotent: true})
+		both := resilience.Chain(retry, newHedge(t, resilience.HedgeConfig{SharedBudget: budget, Delay: 10 * time.Millisecond}))
+		rng := rand.New(rand.NewPCG(1, 10))
+		a := &attempts{t: t}
+		for range 1000 {
+			a.script = append(a.script, attempt{50 * time.Millisecond, []error{nil, errors.Unavailable}[rng.IntN(2)]})
+		}
+		for range 800 {
+			_ = both.Do(t.Context(), a.op)
+		}
+		if got := a.began.Load(); got > 880 || got < 860 {
+			t.Errorf("800 calls, slow and half of them failing, made %d attempts, want a tenth more", got)
+		}
+	})
+}
+
+func TestHedgeEndsWithItsCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHedge(t, resilience.HedgeConfig{Delay: 100 * time.Millisecond})
+		a := &attempts{t: t, script: []attempt{{time.Hour, nil}}}
+		ctx, cancel := context.WithTimeout(t.Context(), second)
+		defer cancel()
+		if err := h.Do(ctx, a.op); !errors.Is(err, context.DeadlineExceeded) || a.canceled.Load() != 2 || a.running.Load() != 0 {
+			t.Errorf("%v; %d cancelled, %d still run", err, a.canceled.Load(), a.running.Load())
+		}
+	})
+}
+
+// TestHedgeWaitsAsLongAsMostCallsTake lets a twentieth of the calls take a hundred times longer.
+func TestHedgeWaitsAsLongAsMostCallsTake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHedge(t, resilience.HedgeConfig{})
+		rng := rand.New(rand.NewPCG(1, 11))
+		run := func(calls int) (longest time.Duration, attempts int) {
+			for range calls {
+				start := time.Now()
+				_ = h.Do(t.Context(), func(ctx context.Context) error {
+					attempts++
+					takes := time.Duration(5+rng.IntN(10)) * time.Millisecond
+					if rng.IntN(25) == 0 {
+						takes = second
+					}
+					select {
+					case <-time.After(takes):
+					case <-ctx.Done():
+					}
+					return ctx.Err()
+				})
+				longest = max(longest, time.Since(start))
+			}
+			return longest, attempts
+		}
+		if _, attempts := run(100); attempts != 100 {
+			t.Errorf("hedged before it was known how long calls take: %d attempts", attempts)
+		}
+		for range 10 { // the delay stays what it is, though hedges cut off what it comes from
+			longest, attempts := run(300)
+			if attempts < 305 || attempts > 335 {
+				t.Errorf("300 calls made %d attempts, want some 5 %% more; %v", attempts, h.LogValue())
+			}
+			_ = longest
+		}
+	})
+}
+
+func TestHedgePassesAPanicOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHedge(t, resilience.HedgeConfig{Delay: second})
+		a := &attempts{t: t, script: []attempt{{time.Hour, nil}}}
+		recovered := func() (r any) {
+			defer func() { r = recover() }()
+			_ = h.Do(t.Context(), func(ctx context.Context) error {
+				if a.began.Load() == 1 {
+					panic("boom")
+				}
+				return a.op(ctx)
+			})
+			return nil
+		}()
+		if recovered != "boom" || a.running.Load() != 0 {
+			t.Errorf("recovered %v, %d still run", recovered, a.running.Load())
+		}
+	})
+}
+
+func TestHedgeWhoseFirstAttemptPanicsEndsTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHedge(t, resilience.HedgeConfig{Delay: second})
+		a := &attempts{t: t, script: []attempt{{time.Hour, nil}}}
+		var calls atomic.Int64
+		func() {
+			defer func() { _ = recover() }()
+			_ = h.Do(t.Context(), func(ctx context.Context) error {
+				if calls.Add(1) == 1 {
+					time.Sleep(2 * second)
+					panic("boom")
+				}
+				return a.op(ctx)
+			})
+		}()
+		if a.running.Load() != 0 || a.canceled.Load() != 1 {
+			t.Errorf("%d still run, %d cancelled", a.running.Load(), a.canceled.Load())
+		}
+	})
+}
+
+// TestHedgeLeavesNothingBehind makes random calls; the bubble fails where a goroutine outlives them.
+func TestHedgeLeavesNothingBehind(t *testing.T) {
+	for seed := range uint64(30) {
+		synctest.Test(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 12))
+			h := newHedge(t, resilience.HedgeConfig{Delay: 50 * time.Millisecond, Max: 1 + rng.IntN(3), Budget: resilience.BudgetConfig{Ratio: -1}})
+			for range 100 {
+				a := &attempts{t: t}
+				for range 4 {
+					a.script = append(a.script, attempt{time.Duration(rng.IntN(200)) * time.Millisecond, []error{nil, errors.Unavailable, errors.NotFound}[rng.IntN(3)]})
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+rng.IntN(300))*time.Millisecond)
+				value, err := resilience.Call(ctx, h, a.value)
+				if a.running.Load() != 0 {
+					t.Fatalf("seed %d: %d attempts still run", seed, a.running.Load())
+				}
+				if err == nil && a.script[value-1].err != nil {
+					t.Fatalf("seed %d: attempt %d failed, and the call returned it", seed, value)
+				}
+				cancel()
+			}
+		})
+	}
+}
+
+func TestNewHedgeNamesEveryFault(t *testing.T) {
+	shared := must(resilience.NewBudget("shared", resilience.BudgetConfig{}))(t)
+	_, err := resilience.NewHedge("", resilience.HedgeConfig{
+		Delay: -1, Percentile: 1, Max: -2, Budget: resilience.BudgetConfig{Ratio: 3}, SharedBudget: shared,
+	})
+	for _, want := range []string{"name: is empty", "Idempotent: is false", "Delay: -1ns", "Percentile: 1 ", "Max: -2", "Budget: is given", "Budget: Ratio: 3"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not mention %q: %v", want, err)
+		}
+	}
+}
