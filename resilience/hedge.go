@@ -115,8 +115,8 @@ func (h *Hedge) Do(ctx context.Context, op func(context.Context) error) error {
 	}
 	limited, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r := &race{hedge: h, ctx: limited, cancel: cancel, op: op, delay: delay, running: 1}
-	r.timer = time.AfterFunc(delay, r.join)
+	r := &race{hedge: h, ctx: limited, cancel: cancel, op: op, running: 1}
+	r.start(delay)
 	defer r.stop() // also if op panics
 	err := op(limited)
 	h.saw(ctx, err, time.Since(begin))
@@ -167,6 +167,13 @@ type race struct {
 	won     bool // by a hedge, with err
 	err     error
 	panics  any // of a hedge
+}
+
+func (r *race) start(delay time.Duration) {
+	r.mu.Lock() // a short delay may be over before the timer is known
+	defer r.mu.Unlock()
+	r.delay = delay
+	r.timer = time.AfterFunc(delay, r.join)
 }
 
 // join is what the timer calls, on a goroutine of its own.
