@@ -18,15 +18,17 @@ func Serve(ctx context.Context, w io.Writer, opts Options) error {
 	url := "http://" + system.orders.Addr()
 	_, _ = fmt.Fprintf(w, `The shop is running; Ctrl-C stops it.
 
-  An order; one with two faults, told at once; an error that the inventory defines; a probe:
+  An order; one with two faults, told at once; an error that the inventory defines, and its documentation, for programs
+  here and for people in a browser; a probe:
 
   curl -i %[1]s/orders -H 'Content-Type: application/json' -d '{"items":[{"sku":"mug","qty":2}]}'
   curl -i %[1]s/orders -H 'Content-Type: application/json' -d '{"items":[{"sku":"","qty":0}]}'
   curl -i %[1]s/orders -H 'Content-Type: application/json' -d '{"items":[{"sku":"teapot","qty":5}]}'
+  curl -i http://%[2]s/inventory/OUT_OF_STOCK
   curl -i %[1]s/readyz
 
-  Kafka: %[2]s
-`, url, system.cluster)
+  Kafka: %[3]s
+`, url, system.inventory.Addr(), system.cluster)
 	select {
 	case err = <-system.failed():
 	case <-ctx.Done():

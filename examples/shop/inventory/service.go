@@ -39,6 +39,7 @@ func (s *Service) Listen(addr string, tel *telemetry.Telemetry) (err error) {
 	mux := http.NewServeMux()
 	mux.Handle("POST /reservations", s.Faults.wrap(httpserver.HandlerFunc(s.reserve)))
 	mux.Handle("POST /shipments", s.Faults.wrap(httpserver.HandlerFunc(s.ship)))
+	mux.Handle("GET /inventory/", httpserver.CatalogueHandler(catalogue)) // the path of the errors' type URIs
 	s.server, err = httpserver.New(mux, tel.Server(addr))
 	return err
 }
