@@ -43,55 +43,6 @@ func ownClient(t testing.TB, cfg httpclient.Config) *http.Client {
 	return client
 }
 
-// go-retryablehttp reads 4 KiB of a body that nobody wants, so that each 5 kB error body costs a
-// connection: a hundred in a hundred attempts.
-func TestErrorBodiesOfRetriedResponsesCostNoConnection(t *testing.T) {
-	var calls atomic.Int64
-	server, connections := countingServer(t, func(w http.ResponseWriter, _ *http.Request) {
-		if calls.Add(1)%3 != 0 {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-		_, _ = io.WriteString(w, strings.Repeat("x", 5000))
-	})
-	client := ownClient(t, httpclient.Config{
-		Retry:   resilience.RetryConfig{Backoff: resilience.Backoff{Base: -1}},
-		Breaker: resilience.BreakerConfig{FailureRatio: -1},
-	})
-	for range 10 {
-		resp, err := send(t, client, "GET", server.URL, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if body := readAndClose(t, resp); resp.StatusCode != 200 || len(body) != 5000 {
-			t.Fatalf("status %d, %d bytes", resp.StatusCode, len(body))
-		}
-	}
-	if got := connections.Load(); got != 1 {
-		t.Errorf("%d connections for %d attempts, want 1", got, calls.Load())
-	}
-}
-
-// go-retryablehttp closes the idle connections to every host after a final failure.
-func TestFailuresOfOneHostCostAnotherNoConnections(t *testing.T) {
-	healthy, connections := countingServer(t, func(http.ResponseWriter, *http.Request) {})
-	broken, _ := countingServer(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	client := ownClient(t, httpclient.Config{Retry: resilience.RetryConfig{Backoff: resilience.Backoff{Base: -1}}})
-	for range 10 {
-		if resp, err := send(t, client, "GET", broken.URL, ""); err == nil {
-			_ = resp.Body.Close()
-			t.Fatal("no error")
-		}
-		resp, err := send(t, client, "GET", healthy.URL, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		readAndClose(t, resp)
-	}
-	if got := connections.Load(); got != 1 {
-		t.Errorf("%d connections to the healthy host, want 1", got)
-	}
-}
-
 func TestHelpersReuseTheConnectionWhateverTheResponse(t *testing.T) {
 	server, connections := countingServer(t, func(w http.ResponseWriter, req *http.Request) {
 		switch req.URL.Path {

@@ -113,6 +113,7 @@ func (r *Recorder) Check(tb testing.TB) {
 	left := r.left()
 	for wait := time.Millisecond; len(left) > 0 && time.Now().Before(deadline); wait *= 2 {
 		time.Sleep(wait)
+		r.CloseIdleConnections() // those that have become idle since
 		left = r.left()
 	}
 	for _, what := range left {
