@@ -84,7 +84,7 @@ func (d *discards) RoundTrip(req *http.Request) (*http.Response, error) {
 // go-retryablehttp reads the whole body into memory, although there is a GetBody, and does not close
 // the caller's: 64 MiB cost 157 MiB.
 func TestBodiesAreStreamedRewoundAndClosed(t *testing.T) {
-	const size = 64 << 20
+	const size = 1 << 30
 	base := &discards{}
 	client := newClient(t, base, httpclient.Config{Retry: resilience.RetryConfig{Backoff: resilience.Backoff{Base: -1}}})
 	body := &upload{size: size}
