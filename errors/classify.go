@@ -11,9 +11,6 @@ import (
 // ends. It leaves room for the joined errors of a bulk operation.
 const maxNodes = 1 << 16
 
-// What an error of somebody else answers is asked under a recover: a nil pointer in an error, or a bug
-// in its methods, must not turn a failure into a crash.
-
 // CodeOf returns the code that decides how err is treated. A nil err is [OK], an error without a code
 // is [Unknown], and context errors are [Canceled] and [DeadlineExceeded], as is a passed deadline of a
 // connection or a file.
@@ -55,19 +52,26 @@ type coder interface{ Code() Code }
 
 // decision is which error of a tree decides.
 type decision struct {
-	code   Code
-	node   error // the one that decides; nil if none has a code
-	passed bool  // it is marked by PassOn on the way to it
+	code    Code
+	node    error // the one that decides; nil if none has a code
+	passed  bool  // it is marked by PassOn on the way to it
+	endless bool  // nothing was found within the budget
 }
 
-func decide(err error) (d decision) {
+func decide(err error) decision {
+	budget := maxNodes
+	return decideSafely(err, &budget)
+}
+
+// decideSafely asks errors of other people under a recover, as all that calls their methods does: a nil
+// pointer in an error, or a bug in its methods, must not turn a failure into a crash.
+func decideSafely(err error, budget *int) (d decision) {
 	defer func() {
 		if recover() != nil {
 			d = decision{code: Unknown}
 		}
 	}()
-	budget := maxNodes
-	return decideWithin(err, &budget)
+	return decideWithin(err, budget)
 }
 
 // decideWithin has one switch, because the runtime remembers which of a switch's interfaces a type has.
@@ -77,32 +81,33 @@ func decideWithin(err error, budget *int) decision {
 		var next error
 		switch e := err.(type) {
 		case *Error:
-			return decision{e.Code(), e, passed}
+			return decision{code: e.Code(), node: e, passed: passed}
 		case *marked:
 			passed = passed || e.passOn
 			next = e.error
 		case Code:
-			return decision{positive(e), e, passed}
+			return decision{code: positive(e), node: e, passed: passed}
 		case coder:
-			return decision{positive(e.Code()), err, passed}
+			return decision{code: positive(e.Code()), node: err, passed: passed}
 		case interface{ Unwrap() error }:
 			next = e.Unwrap()
 		case interface{ Unwrap() []error }:
-			if d, ok := decideJoined(e.Unwrap(), budget); ok {
+			if d, ok := decideJoined(e.Unwrap(), budget); ok || d.endless {
 				d.passed = d.passed || passed
 				return d
 			}
 		}
 		if next == nil {
-			return decision{leafCode(err), nil, passed}
+			return decision{code: leafCode(err), passed: passed}
 		}
 		err = next
 	}
-	return decision{code: Unknown}
+	return decision{code: Unknown, endless: true}
 }
 
 // unwrap returns what err wraps: one error, or several, of which one at the least is not nil.
 func unwrap(err error) (next error, members []error) {
+	defer func() { _ = recover() }()
 	switch e := err.(type) {
 	case interface{ Unwrap() error }:
 		return e.Unwrap(), nil
@@ -126,11 +131,15 @@ func positive(c Code) Code {
 func decideJoined(members []error, budget *int) (worst decision, ok bool) {
 	worst.code = Unknown
 	for _, member := range members {
-		if member == nil || *budget <= 0 {
+		if member == nil {
 			continue
 		}
 		*budget--
-		d := decideWithin(member, budget)
+		d := decideSafely(member, budget)
+		if d.endless {
+			worst.endless = !ok
+			continue
+		}
 		if !ok || d.code.row().severity > worst.code.row().severity {
 			worst, ok = d, true
 		}

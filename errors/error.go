@@ -220,6 +220,9 @@ func (e *Error) Unknown() map[string][]byte {
 	return unknown
 }
 
+// maxAttrs bounds the attributes of one error.
+const maxAttrs = 64
+
 // noDetails is what errors without details share; it is never written to.
 var noDetails details
 

@@ -78,12 +78,7 @@ func Retryable(err error) bool { return RetryOf(err) == RetryAlways }
 // [CodeOf] err. A joined error permits what all of its members permit. RetryOf(nil) is [RetryNever].
 func RetryOf(err error) Retry { return rulingOn(err).retry }
 
-func rulingOn(err error) (r ruling) {
-	defer func() {
-		if recover() != nil { // in a method of somebody's error
-			r = ruling{retry: RetryNever}
-		}
-	}()
+func rulingOn(err error) ruling {
 	budget := maxNodes
 	return rule(err, &budget)
 }
@@ -119,6 +114,11 @@ func rule(err error, budget *int) ruling {
 
 // codeAt returns the code that one error has by itself, without what it wraps.
 func codeAt(err error, leaf bool) (code Code, ok bool) {
+	defer func() {
+		if recover() != nil {
+			code, ok = Unknown, true
+		}
+	}()
 	switch e := err.(type) {
 	case Code:
 		return positive(e), true

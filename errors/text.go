@@ -24,11 +24,8 @@ func appendTextOf(b []byte, err error) []byte {
 			continue
 		case *Error:
 			b = e.appendText(b)
-			if e == nil || e.cause == nil {
-				return b
-			}
-			if len(b) >= maxText {
-				return append(b, "…"...)
+			if e == nil || e.cause == nil || len(b) > maxText {
+				return cut(b)
 			}
 			b = append(b, ": "...)
 			err = e.cause
@@ -57,6 +54,14 @@ func (e *Error) appendText(b []byte) []byte {
 	return b
 }
 
+// cut shows that something is missing.
+func cut(b []byte) []byte {
+	if len(b) <= maxText {
+		return b
+	}
+	return append(boundedBytes(b, maxText), "…"...)
+}
+
 func appendForeign(b []byte, err error) (whole []byte) {
 	defer func() {
 		if recover() != nil {
@@ -66,11 +71,7 @@ func appendForeign(b []byte, err error) (whole []byte) {
 	if endless(err) {
 		return fmt.Appendf(b, "<%T, a chain of more than %d errors>", err, maxChain)
 	}
-	text := err.Error()
-	if room := max(maxText-len(b), 0); len(text) > room {
-		return append(append(b, bounded(text, room)...), "…"...)
-	}
-	return append(b, text...)
+	return cut(append(b, bounded(err.Error(), maxText+1)...))
 }
 
 // endless reports whether asking err for its text might take without end: its chain is very long, or

@@ -81,8 +81,13 @@ func (e *Error) WithMetadata(key, value string) *Error {
 	return c
 }
 
-// WithAttrs returns a copy with more attributes for the log. They are never sent to callers.
+// WithAttrs returns a copy with more attributes for the log. They are never sent to callers. At most 64
+// are kept.
 func (e *Error) WithAttrs(attrs ...slog.Attr) *Error {
+	attrs = attrs[:min(len(attrs), maxAttrs-len(e.rest().attrs))]
+	if len(attrs) == 0 && e != nil {
+		return e
+	}
 	c := e.detailed()
 	c.more.attrs = slices.Concat(c.more.attrs, attrs)
 	return c
