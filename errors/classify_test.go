@@ -2,11 +2,17 @@ package errors_test
 
 import (
 	"context"
+	"database/sql"
+	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
+	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -108,6 +114,18 @@ func TestCodeOfKnowsWhoStandsForADeadline(t *testing.T) {
 	err := &net.OpError{Op: "dial", Err: timeout{}}
 	if got := errors.CodeOf(err); got != errors.DeadlineExceeded {
 		t.Errorf("got %v", got)
+	}
+}
+
+// Whether a missing file or row is the caller's fault, ours, or nobody's, only the code that asked knows.
+func TestErrorsOfTheStandardLibraryAreNotGuessed(t *testing.T) {
+	for _, err := range []error{
+		fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, sql.ErrNoRows, io.EOF, io.ErrUnexpectedEOF, http.ErrNoCookie, errors.ErrUnsupported,
+		syscall.ENOENT, syscall.ECONNREFUSED, &strconv.NumError{}, &json.SyntaxError{}, &http.MaxBytesError{}, &fs.PathError{Err: fs.ErrNotExist},
+	} {
+		if got := errors.CodeOf(fmt.Errorf("x: %w", err)); got != errors.Unknown || errors.Is(err, errors.NotFound) {
+			t.Errorf("%T %v: %v", err, err, got)
+		}
 	}
 }
 

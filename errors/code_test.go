@@ -93,3 +93,17 @@ func TestParseCodeNamesWhatItCannotRead(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
+
+// The numbers of google.golang.org/grpc/codes, which this module does not import.
+func TestACodeIsCastToAndFromGRPCs(t *testing.T) {
+	type grpcCode uint32
+	for number, text := range []string{
+		"ok", "canceled", "unknown", "invalid_argument", "deadline_exceeded", "not_found", "already_exists", "permission_denied", "resource_exhausted",
+		"failed_precondition", "aborted", "out_of_range", "unimplemented", "internal", "unavailable", "data_loss", "unauthenticated",
+	} {
+		code := errors.Code(grpcCode(number))
+		if code.String() != text || grpcCode(code) != grpcCode(number) {
+			t.Errorf("%d is %v, want %s", number, code, text)
+		}
+	}
+}
