@@ -136,3 +136,52 @@ func ExampleLogAttrs() {
 	// code=not_found
 	// shard=eu-3
 }
+
+// A problem that somebody else defined is a sentinel, too: its type URI tells.
+func ExampleDefinition_type() {
+	outOfCredit := errors.NewCatalogue("bank", "").Define(errors.Definition{
+		Code:   errors.PermissionDenied,
+		Reason: "OUT_OF_CREDIT",
+		Type:   "https://bank.example.com/problems/out-of-credit",
+	})
+
+	err := errors.DecodeProblem(errors.Response{
+		Status: http.StatusForbidden,
+		Body:   []byte(`{"type":"https://bank.example.com/problems/out-of-credit","title":"You do not have enough credit.","balance":30}`),
+	})
+
+	fmt.Println(errors.Is(err, outOfCredit), string(err.Unknown()["balance"]))
+	// Output:
+	// true 30
+}
+
+func ExampleCatalogue_All() {
+	for d := range catalogue.All() {
+		fmt.Println(d.Reason(), d.Code(), d.Status(), d.Type())
+	}
+	// Output:
+	// OUT_OF_STOCK failed_precondition 400 https://errors.example.com/orders/OUT_OF_STOCK
+	// TEAPOT unimplemented 418 https://errors.example.com/orders/TEAPOT
+}
+
+func ExamplePointer() {
+	err := errors.InvalidArgument.New("The order is not valid.").
+		WithViolation(errors.Pointer("items", 0, "unit price/€"), "must not be negative", "MIN")
+	fmt.Println(err.Violations()[0].Pointer)
+	// Output:
+	// #/items/0/unit%20price~1%E2%82%AC
+}
+
+// Each check reports its fault by an error of its own; the caller gets all of them at once.
+func ExampleJoin() {
+	err := errors.Join(
+		errors.InvalidArgument.New("The order is not valid.").WithViolation("#/items/0/qty", "must be at most 3", "MAX"),
+		errors.InvalidArgument.New("").WithViolation("#/currency", "must not be empty", "REQUIRED"),
+	)
+	for _, v := range errors.NewProblem(err).Violations {
+		fmt.Println(v.Pointer, v.Detail)
+	}
+	// Output:
+	// #/items/0/qty must be at most 3
+	// #/currency must not be empty
+}

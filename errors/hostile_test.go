@@ -98,7 +98,7 @@ func ours(n int, wrap func(error) error) error {
 }
 
 func TestAbsurdErrorsHaveAnAnswer(t *testing.T) {
-	const million = 1_000_000
+	const million, plenty = 1_000_000, 100_000 // plenty is more than is looked at
 	var nilError *errors.Error
 	var nilDefined *errors.DefinedError
 	var typedNil *nilPointer
@@ -117,13 +117,13 @@ func TestAbsurdErrorsHaveAnAnswer(t *testing.T) {
 		{"a cycle of joins itself", joinCycle(), errors.NotFound, errors.RetryNever, "chain of more than"},
 		{"diamonds", errors.MarkExhausted(diamonds()), errors.NotFound, errors.RetryNever, "chain of more than"},
 		{"a million of ours", ours(million, func(err error) error { return errors.NotFound.Wrap(err, "m") }), errors.NotFound, errors.RetryNever, "not_found: m: not_found: m: "},
-		{"a million of ours with stacks", ours(million, func(err error) error { return errors.Internal.Wrap(err, "") }), errors.Internal, errors.RetryNever, "internal: internal: "},
-		{"a million of both kinds", ours(million/2, func(err error) error { return errors.Internal.Wrap(errors.NotFound.Wrap(err, ""), "") }), errors.Internal, errors.RetryNever, "internal: not_found: "},
-		{"a million marks", ours(million, func(err error) error { return errors.MarkExhausted(err) }), errors.Unknown, errors.RetryNever, "chain of more than"},
+		{"many of ours with stacks", ours(plenty, func(err error) error { return errors.Internal.Wrap(err, "") }), errors.Internal, errors.RetryNever, "internal: internal: "},
+		{"many of both kinds", ours(plenty, func(err error) error { return errors.Internal.Wrap(errors.NotFound.Wrap(err, ""), "") }), errors.Internal, errors.RetryNever, "internal: not_found: "},
+		{"many marks", ours(plenty, func(err error) error { return errors.MarkExhausted(err) }), errors.Unknown, errors.RetryNever, "chain of more than"},
 		{"a million of somebody's", errors.NotFound.Wrap(ours(million, func(err error) error { return &talkative{err} }), "m"), errors.NotFound, errors.RetryNever, "not_found: m: <*errors_test.talkative, a chain"},
-		{"ours and somebody's in turn", ours(million/2, func(err error) error { return errors.NotFound.Wrap(&talkative{err}, "m") }), errors.NotFound, errors.RetryNever, "not_found: m: <*errors_test.talkative, a chain"},
+		{"ours and somebody's in turn", ours(plenty, func(err error) error { return errors.NotFound.Wrap(&talkative{err}, "m") }), errors.NotFound, errors.RetryNever, "not_found: m: <*errors_test.talkative, a chain"},
 		{"a million joined", errors.NotFound.Wrap(joined(errors.NotFound, million), "m"), errors.NotFound, errors.RetryNever, "not_found: m: <*errors.joinError, a chain"},
-		{"a hundred thousand joined one by one", errors.NotFound.Wrap(oneByOne(100_000), "m"), errors.NotFound, errors.RetryNever, "not_found: m: <*errors_test.many, a chain"},
+		{"many joined one by one", errors.NotFound.Wrap(oneByOne(plenty), "m"), errors.NotFound, errors.RetryNever, "not_found: m: <*errors_test.many, a chain"},
 		{"a nil *Error inside", errors.Aborted.Wrap(nilError, "m"), errors.Aborted, errors.RetryOperation, "aborted: m: <nil *errors.Error>"},
 		{"a nil *Error", nilError, errors.Unknown, errors.RetryNever, "<nil *errors.Error>"},
 		{"a nil *DefinedError inside", errors.Aborted.Wrap(nilDefined, ""), errors.Aborted, errors.RetryOperation, "aborted: <nil *errors.DefinedError>"},

@@ -186,7 +186,7 @@ func TestRoundTripOverHTTPKeepsAllThatIsPublic(t *testing.T) {
 	defer second.Close()
 
 	d := dice{rand.New(rand.NewPCG(1, 2))}
-	for range 1500 {
+	for range 1000 {
 		outer, said := d.error()
 		sent, traceID = outer, ""
 		if d.one(2) {
@@ -213,7 +213,7 @@ func TestRoundTripOverHTTPKeepsAllThatIsPublic(t *testing.T) {
 
 func TestRoundTripKeepsWhatOnlyADocumentCanHave(t *testing.T) {
 	d := dice{rand.New(rand.NewPCG(3, 4))}
-	for range 3000 {
+	for range 1000 {
 		p := errors.Problem{
 			Type: "https://errors.example.com/" + d.text(5), Title: "title" + d.text(8), Status: 400 + d.IntN(200), Detail: d.text(12),
 			Instance: "/occurrences/1", Code: errors.Codes()[d.IntN(16)], Reason: d.text(5), Domain: d.text(5),

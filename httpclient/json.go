@@ -167,12 +167,16 @@ func problem(resp *http.Response) error {
 	// A body that breaks off says less; the status is known.
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, errors.MaxProblemBytes+1))
 	wait, _ := httpconv.ParseRetryAfter(resp.Header.Get(httpconv.RetryAfter), time.Now())
-	return errors.DecodeProblem(errors.Response{
+	reported := errors.Response{
 		Status:         resp.StatusCode,
 		Body:           body,
 		RetryAfter:     wait,
 		RetryExhausted: resp.Header.Get(httpconv.RetryExhausted) != "",
-	})
+	}
+	if resp.Request != nil {
+		reported.URL = resp.Request.URL // of the last redirect
+	}
+	return errors.DecodeProblem(reported)
 }
 
 func maxBytes(client *http.Client) int64 {
