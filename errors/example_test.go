@@ -156,12 +156,16 @@ func ExampleDefinition_type() {
 }
 
 func ExampleCatalogue_All() {
-	for d := range catalogue.All() {
-		fmt.Println(d.Reason(), d.Code(), d.Status(), d.Type())
+	payments := errors.NewCatalogue("payments", "https://errors.example.com/payments/")
+	payments.Define(errors.Definition{Code: errors.FailedPrecondition, Reason: "CARD_EXPIRED", Title: "The card is expired"})
+	payments.Define(errors.Definition{Code: errors.ResourceExhausted, Reason: "LIMIT_REACHED", Status: 402})
+
+	for d := range payments.All() {
+		fmt.Println(d.Reason(), d.Code(), d.Status(), d.Title(), d.Type())
 	}
 	// Output:
-	// OUT_OF_STOCK failed_precondition 400 https://errors.example.com/orders/OUT_OF_STOCK
-	// TEAPOT unimplemented 418 https://errors.example.com/orders/TEAPOT
+	// CARD_EXPIRED failed_precondition 400 The card is expired https://errors.example.com/payments/CARD_EXPIRED
+	// LIMIT_REACHED resource_exhausted 402 Payment Required https://errors.example.com/payments/LIMIT_REACHED
 }
 
 func ExamplePointer() {
