@@ -411,10 +411,7 @@ func TestWriteErrorOfNilIsAnError(t *testing.T) {
 
 // Every error of this package has a status of its own code's class and a text for its documentation.
 func TestOwnErrorsAreDocumented(t *testing.T) {
-	own := []*errors.DefinedError{
-		httpserver.ErrNoRoute, httpserver.ErrMethodNotAllowed, httpserver.ErrBodyTooLarge, httpserver.ErrMediaType,
-		httpserver.ErrBodyTimeout, httpserver.ErrInvalidBody, httpserver.ErrOverloaded, httpserver.ErrShuttingDown,
-	}
+	own := ownErrors()
 	if !slices.ContainsFunc(own, func(d *errors.DefinedError) bool { return d.Code().Level() == slog.LevelError }) {
 		t.Error("none is our own fault")
 	}
