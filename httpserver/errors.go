@@ -63,9 +63,9 @@ var (
 const maxChain = 1 << 16
 
 // find is errors.AsType for such chains.
-func find[T error](err error) (found T, ok bool) {
+func find[T any](err error) (found T, ok bool) {
 	visit(err, func(err error) bool {
-		found, ok = err.(T)
+		found, ok = any(err).(T)
 		return ok
 	})
 	return found, ok

@@ -60,7 +60,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 func settle(x *exchange, rw *response, r *http.Request, err error) error {
 	err = errors.Local(err)
 	code := errors.CodeOf(err)
-	if code != errors.Canceled && code != errors.Unknown {
+	if code != errors.Canceled && code != errors.Unknown && (code != errors.DeadlineExceeded || coded(err)) {
 		return err
 	}
 	caller := r.Context()
@@ -74,12 +74,26 @@ func settle(x *exchange, rw *response, r *http.Request, err error) error {
 		return errors.Canceled.Wrap(err, "") // the connection is gone, which the context may not know yet
 	case code == errors.Unknown:
 		return settleUnknown(err)
+	case code == errors.DeadlineExceeded:
+		// net/http ends the context when a write fails, also for a client that only did not read.
+		if errors.Is(caller.Err(), context.Canceled) {
+			return errors.Canceled.Wrap(err, "")
+		}
+		return err
 	case caller.Err() != nil:
 		return err
 	case errors.Is(r.Context().Err(), context.DeadlineExceeded):
 		return errors.DeadlineExceeded.Wrap(err, "")
 	}
 	return errors.Unknown.Wrap(err, "")
+}
+
+// coded reports whether somebody gave the error a code: a deadline of a context or a connection has one
+// by what it is.
+func coded(err error) bool {
+	_, code := find[errors.Code](err)
+	_, coder := find[interface{ Code() errors.Code }](err)
+	return code || coder
 }
 
 func settleUnknown(err error) error {

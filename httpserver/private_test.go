@@ -152,13 +152,10 @@ func (*tellTale) UnmarshalJSON(b []byte) error { return fmt.Errorf("cannot take 
 // deep wraps an error many times.
 func deep(err error, levels int) error {
 	for range levels {
-		err = fmt.Errorf("%s: %w", "call", err)
+		err = &cyclic{err}
 	}
 	return err
 }
-
-func (secretive) Validate() error              { return fmt.Errorf("the rule says %s", marked) }
-func (secretive) MarshalJSON() ([]byte, error) { return nil, fmt.Errorf("the type says %s", marked) }
 
 // everyMiddleware returns the handler inside each of them alone, and inside all.
 func everyMiddleware(t *testing.T, next http.Handler) map[string]http.Handler {
