@@ -2,96 +2,22 @@ package tracing_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
-	"net/http"
-	"net/http/httptest"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/log"
 	"go.opentelemetry.io/otel/trace"
-	metricspb "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
-	tracepb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
-	"google.golang.org/protobuf/proto"
+	"google.golang.org/grpc/codes"
 
 	"github.com/backend-platform/sdk/tracing"
 )
-
-// A collector is a stand-in for one: it decodes what it gets over real HTTP.
-type collector struct {
-	*httptest.Server
-
-	mu      sync.Mutex
-	spans   []string
-	metrics []string
-	headers []http.Header
-	answer  func(w http.ResponseWriter, r *http.Request, n int) // of the n-th request; nil: 200
-}
-
-func newCollector(t *testing.T, answer func(w http.ResponseWriter, r *http.Request, n int)) *collector {
-	c := &collector{answer: answer}
-	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body := io.Reader(r.Body)
-		if r.Header.Get("Content-Encoding") == "gzip" {
-			body, _ = gzip.NewReader(r.Body)
-		}
-		content, err := io.ReadAll(body)
-		if err != nil {
-			t.Error(err)
-		}
-		c.mu.Lock()
-		c.headers = append(c.headers, r.Header.Clone())
-		n := len(c.headers)
-		c.mu.Unlock()
-		if c.answer != nil {
-			c.answer(w, r, n)
-			return
-		}
-		c.decode(t, r.URL.Path, content)
-	}))
-	t.Cleanup(c.Close)
-	return c
-}
-
-func (c *collector) decode(t *testing.T, path string, content []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch path {
-	case "/v1/traces":
-		var request tracepb.ExportTraceServiceRequest
-		if err := proto.Unmarshal(content, &request); err != nil {
-			t.Error(err)
-		}
-		for _, r := range request.GetResourceSpans() {
-			for _, s := range r.GetScopeSpans() {
-				for _, span := range s.GetSpans() {
-					c.spans = append(c.spans, span.GetName())
-				}
-			}
-		}
-	case "/v1/metrics":
-		var request metricspb.ExportMetricsServiceRequest
-		if err := proto.Unmarshal(content, &request); err != nil {
-			t.Error(err)
-		}
-		for _, r := range request.GetResourceMetrics() {
-			for _, s := range r.GetScopeMetrics() {
-				for _, m := range s.GetMetrics() {
-					c.metrics = append(c.metrics, m.GetName())
-				}
-			}
-		}
-	default:
-		t.Errorf("request for %s", path)
-	}
-}
 
 // traceSpans ends n spans.
 func traceSpans(p *tracing.Providers, n int) {
@@ -102,9 +28,12 @@ func traceSpans(p *tracing.Providers, n int) {
 	}
 }
 
-// tracesTo are the variables that send traces, and only traces, to a collector.
-func tracesTo(url string) map[string]string {
-	return map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_METRICS_EXPORTER": "none"}
+// emit emits a log record.
+func emit(p *tracing.Providers, body string) {
+	var record log.Record
+	record.SetBody(attribute.StringValue(body))
+	record.SetSeverity(log.SeverityInfo)
+	p.LoggerProvider().Logger("test").Emit(context.Background(), record)
 }
 
 // quietly is a Config that logs nothing and whose shutdown is soon over.
@@ -112,155 +41,294 @@ func quietly(bound time.Duration) tracing.Config {
 	return tracing.Config{Logger: slog.New(slog.DiscardHandler), ShutdownTimeout: bound}
 }
 
-func TestSpansAndMetricsReachTheCollector(t *testing.T) {
-	for _, compression := range []string{"none", "gzip"} {
-		t.Run(compression, func(t *testing.T) {
-			c := newCollector(t, nil)
-			providers := setup(t, map[string]string{
-				"OTEL_EXPORTER_OTLP_ENDPOINT":    c.URL,
-				"OTEL_EXPORTER_OTLP_HEADERS":     "api-key=a%20b%2Cc, x-team = platform ",
-				"OTEL_EXPORTER_OTLP_COMPRESSION": compression,
-			}, quietly(time.Minute))
-			traceSpans(providers, 3)
-			counter, err := providers.MeterProvider().Meter("test").Int64Counter("orders.placed")
-			if err != nil {
-				t.Fatal(err)
-			}
-			counter.Add(t.Context(), 1)
-			if err := providers.Shutdown(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if len(c.spans) != 3 {
-				t.Errorf("got spans %v, want 3", c.spans)
-			}
-			metrics := strings.Join(c.metrics, " ")
-			for _, want := range []string{"orders.placed", "sdk.tracing.spans.lost", "go.goroutine.count"} {
-				if !strings.Contains(metrics, want) {
-					t.Errorf("%s is missing in %s", want, metrics)
+func TestSpansMetricsAndLogsReachTheCollector(t *testing.T) {
+	for _, protocol := range protocols {
+		for _, compression := range []string{"none", "gzip"} {
+			t.Run(protocol+" "+compression, func(t *testing.T) {
+				c := newCollector(t, protocol, nil)
+				providers := setup(t, c.env(
+					"OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20b%2Cc, x-team = platform ",
+					"OTEL_EXPORTER_OTLP_COMPRESSION", compression,
+				), quietly(time.Minute))
+				traceSpans(providers, 3)
+				emit(providers, "order placed")
+				counter, err := providers.MeterProvider().Meter("test").Int64Counter("orders.placed")
+				if err != nil {
+					t.Fatal(err)
 				}
-			}
-			for _, h := range c.headers {
-				if h.Get("Api-Key") != "a b,c" || h.Get("X-Team") != "platform" {
-					t.Errorf("headers are %v", h)
+				counter.Add(t.Context(), 1)
+				if err := providers.Shutdown(t.Context()); err != nil {
+					t.Fatal(err)
 				}
-			}
-		})
+				if len(c.spans) != 3 || !slices.Equal(c.logs, []string{"order placed"}) {
+					t.Errorf("got %d spans and logs %v", len(c.spans), c.logs)
+				}
+				for _, want := range []string{"orders.placed", "sdk.tracing.spans.lost", "sdk.tracing.log_records.lost", "go.goroutine.count"} {
+					if !slices.Contains(c.metrics, want) {
+						t.Errorf("%s is missing in %v", want, c.metrics)
+					}
+				}
+				if len(c.headers) != 3 {
+					t.Errorf("%d requests, want 3", len(c.headers))
+				}
+				for _, h := range c.headers {
+					if h.Get("Api-Key") != "a b,c" || h.Get("X-Team") != "platform" {
+						t.Errorf("headers are %v", h)
+					}
+				}
+			})
+		}
 	}
 }
 
 func TestSetupDoesNotDial(t *testing.T) {
-	c := newCollector(t, nil)
-	providers := setup(t, tracesTo(c.URL), quietly(time.Minute))
-	if err := providers.Shutdown(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if len(c.headers) > 0 {
-		t.Errorf("%d requests without a span", len(c.headers))
+	for _, protocol := range protocols {
+		c := newCollector(t, protocol, nil)
+		providers := setup(t, c.tracesOnly(), quietly(time.Minute))
+		if err := providers.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if c.requests > 0 {
+			t.Errorf("%s: %d requests without a span", protocol, c.requests)
+		}
 	}
 }
 
 func TestExportIsRetriedUntilTheCollectorIsBack(t *testing.T) {
-	c := newCollector(t, nil)
-	c.answer = func(w http.ResponseWriter, _ *http.Request, n int) {
-		if n == 1 {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-	}
-	providers := setup(t, tracesTo(c.URL), quietly(time.Minute))
-	traceSpans(providers, 1)
-	if err := providers.Shutdown(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if len(c.headers) != 2 {
-		t.Errorf("%d requests, want 2", len(c.headers))
-	}
-}
-
-func TestShutdownReturnsWhatWasLost(t *testing.T) {
-	refuses, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = refuses.Close()
-	for name, c := range map[string]struct {
-		url  func(*testing.T) string
-		want string
-	}{
-		"refuses": {func(*testing.T) string { return "http://" + refuses.Addr().String() }, "stopped before everything was exported"},
-		"hangs": {func(t *testing.T) string {
-			return newCollector(t, func(_ http.ResponseWriter, r *http.Request, _ int) { <-r.Context().Done() }).URL
-		}, "stopped before everything was exported"},
-		"answers 503": {func(t *testing.T) string {
-			return newCollector(t, func(w http.ResponseWriter, _ *http.Request, _ int) { w.WriteHeader(503) }).URL
-		}, "stopped before everything was exported"},
-		"asks to come back in an hour": {func(t *testing.T) string {
-			return newCollector(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
-				w.Header().Set("Retry-After", "3600")
-				w.WriteHeader(429)
-			}).URL
-		}, "stopped before everything was exported"},
-		"answers 401": {func(t *testing.T) string {
-			return newCollector(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
-				w.WriteHeader(401)
-				_, _ = io.WriteString(w, "token=hush is unknown")
-			}).URL
-		}, "401 Unauthorized (body: token=REDACTED is unknown)"},
-		"redirects": {func(t *testing.T) string {
-			return newCollector(t, func(w http.ResponseWriter, r *http.Request, _ int) {
-				http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
-			}).URL
-		}, "307 Temporary Redirect"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			providers := setup(t, tracesTo(c.url(t)), quietly(100*time.Millisecond))
-			traceSpans(providers, 1000)
-			err := providers.Shutdown(context.Background())
-			loss, ok := errors.AsType[*tracing.LossError](err)
-			if !ok {
-				t.Fatalf("got %v, want a LossError", err)
+	for _, protocol := range protocols {
+		t.Run(protocol, func(t *testing.T) {
+			c := newCollector(t, protocol, func(n int) answer {
+				if n == 1 {
+					return answer{code: codes.Unavailable}
+				}
+				return answer{}
+			})
+			providers := setup(t, c.tracesOnly(), quietly(time.Minute))
+			traceSpans(providers, 1)
+			if err := providers.Shutdown(t.Context()); err != nil {
+				t.Fatal(err)
 			}
-			if loss.Spans != 1000 {
-				t.Errorf("%d spans are lost, want 1000", loss.Spans)
-			}
-			if !strings.HasPrefix(err.Error(), "telemetry lost: 1000 spans: ") || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("got %v, want %s", err, c.want)
-			}
-			if again := providers.Shutdown(context.Background()); again != err {
-				t.Errorf("the second shutdown returns %v", again)
+			if c.requests != 2 || len(c.spans) != 1 {
+				t.Errorf("%d requests and %d spans, want 2 and 1", c.requests, len(c.spans))
 			}
 		})
 	}
 }
 
-func TestShutdownReturnsTheFailedExportsOfMetrics(t *testing.T) {
-	c := newCollector(t, func(w http.ResponseWriter, _ *http.Request, _ int) { w.WriteHeader(http.StatusBadRequest) })
-	providers := setup(t, map[string]string{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": c.URL}, quietly(time.Minute))
-	err := providers.Shutdown(t.Context())
-	if err == nil || !strings.HasPrefix(err.Error(), "telemetry lost: 1 export of metrics: export of metrics by otlp: ") {
-		t.Errorf("got %v", err)
+// Nobody listens at first: the export goes on until somebody does.
+func TestExportIsRetriedWhereTheConnectionIsRefused(t *testing.T) {
+	address := refusing(t)
+	c := &collector{protocol: "grpc", endpoint: "http://" + address}
+	var lines bytes.Buffer
+	providers := setup(t, c.tracesOnly(), tracing.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil)), ShutdownTimeout: time.Minute})
+	traceSpans(providers, 1)
+	flushed := make(chan error)
+	go func() { flushed <- providers.ForceFlush(context.Background()) }()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.serve(listener))
+	if err := <-flushed; err != nil || len(c.names()) != 1 {
+		t.Errorf("got %v and %d spans", err, len(c.names()))
 	}
 }
 
-func TestShutdownEndsWithItsContext(t *testing.T) {
-	c := newCollector(t, func(_ http.ResponseWriter, r *http.Request, _ int) { <-r.Context().Done() })
-	providers := setup(t, tracesTo(c.URL), quietly(-1))
+// refusing returns an address where nobody listens.
+func refusing(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}
+
+func TestShutdownReturnsWhatWasLost(t *testing.T) {
+	for _, protocol := range protocols {
+		for name, c := range map[string]struct {
+			answer answer
+			refuse bool
+			want   string
+		}{
+			"refuses":                      {refuse: true, want: "stopped before everything was exported"},
+			"hangs":                        {answer: answer{hang: true}, want: "stopped before everything was exported"},
+			"is unavailable":               {answer: answer{code: codes.Unavailable}, want: "stopped before everything was exported"},
+			"asks to come back in an hour": {answer: answer{code: codes.ResourceExhausted, after: time.Hour}, want: "stopped before everything was exported"},
+			"does not know the key":        {answer: answer{code: codes.Unauthenticated, text: "token=hush is unknown"}, want: "token=REDACTED is unknown"},
+		} {
+			t.Run(protocol+" "+name, func(t *testing.T) {
+				collector := newCollector(t, protocol, func(int) answer { return c.answer })
+				if c.refuse {
+					collector.endpoint = "http://" + refusing(t)
+				}
+				bound := 100 * time.Millisecond
+				if c.answer.code == codes.Unauthenticated { // which is not tried again
+					bound = time.Minute
+				}
+				providers := setup(t, collector.tracesOnly(), quietly(bound))
+				traceSpans(providers, 1000)
+				err := providers.Shutdown(context.Background())
+				loss, ok := errors.AsType[*tracing.LossError](err)
+				if !ok {
+					t.Fatalf("got %v, want a LossError", err)
+				}
+				if loss.Spans != 1000 {
+					t.Errorf("%d spans are lost, want 1000", loss.Spans)
+				}
+				if !strings.HasPrefix(err.Error(), "telemetry lost: 1000 spans: ") || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("got %v, want %s", err, c.want)
+				}
+				if again := providers.Shutdown(context.Background()); again != err {
+					t.Errorf("the second shutdown returns %v", again)
+				}
+			})
+		}
+	}
+}
+
+func TestShutdownReturnsWhatTheCollectorRejectedOfABatch(t *testing.T) {
+	for _, protocol := range protocols {
+		for _, c := range []struct {
+			answer answer
+			want   int64
+		}{
+			{answer{rejected: 3, text: "too old"}, 3},
+			{answer{rejected: 1000}, 10},
+			{answer{rejected: -1}, 0},
+			{answer{text: "a warning"}, 0},
+		} {
+			var lines bytes.Buffer
+			collector := newCollector(t, protocol, func(int) answer { return c.answer })
+			providers := setup(t, collector.tracesOnly(), tracing.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
+			traceSpans(providers, 10)
+			err := providers.Shutdown(context.Background())
+			var lost int64
+			if loss, ok := errors.AsType[*tracing.LossError](err); ok {
+				lost = loss.Spans
+			} else if err != nil {
+				t.Error(err)
+			}
+			if lost != c.want {
+				t.Errorf("%s, %+v: %d spans are lost, want %d", protocol, c.answer, lost, c.want)
+			}
+			if !strings.Contains(lines.String(), c.answer.text) {
+				t.Errorf("%s, %+v: the log lacks it: %s", protocol, c.answer, lines.String())
+			}
+		}
+	}
+}
+
+func TestShutdownReturnsTheFailedExportsOfMetricsAndTheLogRecords(t *testing.T) {
+	for _, protocol := range protocols {
+		c := newCollector(t, protocol, func(int) answer { return answer{code: codes.InvalidArgument} })
+		providers := setup(t, c.env("OTEL_TRACES_EXPORTER", "none"), quietly(time.Minute))
+		emit(providers, "one")
+		emit(providers, "two")
+		err := providers.Shutdown(t.Context())
+		if err == nil || !strings.HasPrefix(err.Error(), "telemetry lost: 1 export of metrics, 2 log records: export of logs by otlp: ") {
+			t.Errorf("%s: got %v", protocol, err)
+		}
+	}
+}
+
+func TestForceFlushExportsAndReturnsWhatIsLostMeanwhile(t *testing.T) {
+	for _, protocol := range protocols {
+		t.Run(protocol, func(t *testing.T) {
+			c := newCollector(t, protocol, func(n int) answer {
+				if n == 2 {
+					return answer{code: codes.InvalidArgument}
+				}
+				return answer{}
+			})
+			providers := setup(t, c.tracesOnly(), quietly(time.Minute))
+			for i, want := range []int64{0, 2, 0} {
+				traceSpans(providers, 2)
+				err := providers.ForceFlush(t.Context())
+				var lost int64
+				if loss, ok := errors.AsType[*tracing.LossError](err); ok {
+					lost = loss.Spans
+				}
+				if lost != want || (err == nil) != (want == 0) {
+					t.Errorf("flush %d: got %v, want %d lost", i+1, err, want)
+				}
+			}
+			if n := len(c.names()); n != 4 {
+				t.Errorf("%d spans have arrived, want 4", n)
+			}
+		})
+	}
+}
+
+func TestForceFlushEndsWithItsContext(t *testing.T) {
+	c := newCollector(t, "grpc", func(int) answer { return answer{hang: true} })
+	providers := setup(t, c.tracesOnly(), quietly(-1))
 	traceSpans(providers, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := providers.Shutdown(ctx); !errors.Is(err, context.Canceled) {
+	if err := providers.ForceFlush(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }
 
-func TestConsoleWritesSpansAndMetrics(t *testing.T) {
+func TestShutdownEndsWithItsContext(t *testing.T) {
+	for _, protocol := range protocols {
+		c := newCollector(t, protocol, func(int) answer { return answer{hang: true} })
+		providers := setup(t, c.tracesOnly(), quietly(-1))
+		traceSpans(providers, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := providers.Shutdown(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: got %v, want %v", protocol, err, context.Canceled)
+		}
+	}
+}
+
+func TestConcurrentShutdownsReturnTheSame(t *testing.T) {
+	c := newCollector(t, "http/protobuf", func(int) answer { return answer{code: codes.InvalidArgument} })
+	providers := setup(t, c.tracesOnly(), quietly(time.Minute))
+	traceSpans(providers, 5)
+	results := make(chan error, 8)
+	for range cap(results) {
+		go func() { results <- providers.Shutdown(context.Background()) }()
+	}
+	first := <-results
+	if first == nil {
+		t.Error("no error")
+	}
+	for range cap(results) - 1 {
+		if err := <-results; err != first {
+			t.Errorf("got %v and %v", first, err)
+		}
+	}
+}
+
+func TestSetupTwiceMakesProvidersThatKnowNothingOfEachOther(t *testing.T) {
+	one, other := newCollector(t, "http/protobuf", nil), newCollector(t, "grpc", nil)
+	first := setup(t, one.tracesOnly(), quietly(time.Minute))
+	second := setup(t, other.tracesOnly(), quietly(time.Minute))
+	traceSpans(first, 1)
+	traceSpans(second, 2)
+	if err := errors.Join(first.Shutdown(t.Context()), second.Shutdown(t.Context())); err != nil {
+		t.Error(err)
+	}
+	if len(one.spans) != 1 || len(other.spans) != 2 {
+		t.Errorf("%d and %d spans, want 1 and 2", len(one.spans), len(other.spans))
+	}
+}
+
+func TestConsoleWritesSpansMetricsAndLogs(t *testing.T) {
 	var console bytes.Buffer
-	providers := setup(t, map[string]string{"OTEL_TRACES_EXPORTER": "console", "OTEL_METRICS_EXPORTER": "console"},
-		tracing.Config{Console: &console, NoRuntimeMetrics: true})
+	providers := setup(t, map[string]string{
+		"OTEL_TRACES_EXPORTER": "console", "OTEL_METRICS_EXPORTER": "console", "OTEL_LOGS_EXPORTER": "console",
+	}, tracing.Config{Console: &console, NoRuntimeMetrics: true})
 	traceSpans(providers, 1)
+	emit(providers, "order placed")
 	if err := providers.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"Name":"span"`, `"Name":"sdk.tracing.spans.lost"`} {
+	for _, want := range []string{`"Name":"span"`, `"Name":"sdk.tracing.spans.lost"`, `order placed`} {
 		if !strings.Contains(console.String(), want) {
 			t.Errorf("%s is missing in %s", want, console.String())
 		}
@@ -271,12 +339,18 @@ func TestConsoleWritesSpansAndMetrics(t *testing.T) {
 }
 
 func TestContextOfTheCallerIsContinued(t *testing.T) {
-	providers := setup(t, nil, tracing.Config{})
-	ctx := providers.Propagator().Extract(t.Context(), mapCarrier{"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"})
-	_, span := providers.TracerProvider().Tracer("test").Start(ctx, "span", trace.WithAttributes(attribute.Bool("ok", true)))
-	defer span.End()
-	if got := span.SpanContext().TraceID().String(); got != "4bf92f3577b34da6a3ce929d0e0e4736" {
-		t.Errorf("trace id is %s", got)
+	for propagators, carrier := range map[string]mapCarrier{
+		"":                {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
+		"b3":              {"b3": "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1"},
+		"tracecontext,b3": {"x-b3-traceid": "4bf92f3577b34da6a3ce929d0e0e4736", "x-b3-spanid": "00f067aa0ba902b7", "x-b3-sampled": "1"},
+	} {
+		providers := setup(t, map[string]string{"OTEL_PROPAGATORS": propagators}, tracing.Config{})
+		ctx := providers.Propagator().Extract(t.Context(), carrier)
+		_, span := providers.TracerProvider().Tracer("test").Start(ctx, "span", trace.WithAttributes(attribute.Bool("ok", true)))
+		if got := span.SpanContext().TraceID().String(); got != "4bf92f3577b34da6a3ce929d0e0e4736" {
+			t.Errorf("%s: trace id is %s", propagators, got)
+		}
+		span.End()
 	}
 }
 

@@ -7,9 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"reflect"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
@@ -45,13 +47,41 @@ type Config struct {
 	// Console is where the exporter called console writes. Nil: os.Stdout. Writes are serialised.
 	Console io.Writer
 
-	// SpanProcessors get every span, besides the exporters of the environment. Shutdown shuts them
-	// down. Nil: none.
+	// Sampler is given the sampler of the environment and returns the one to use, such as one that drops
+	// some spans and asks the given one about the others. Nil: the environment's is used.
+	Sampler func(sdktrace.Sampler) sdktrace.Sampler
+
+	// ErrorBuffer is how many spans of traces that the sampler has not taken are held in memory until
+	// their trace is over, so that the traces in which something failed are exported all the same; see
+	// "Traces with errors" in the package's documentation. A span takes about 2 KiB. Zero or negative:
+	// none, and an error in a trace that is not sampled shows in no trace.
+	ErrorBuffer int
+
+	// SpanProcessors get every span that is recorded, besides the exporters of the environment. Shutdown
+	// shuts them down. Nil: none.
 	SpanProcessors []sdktrace.SpanProcessor
+
+	// SpanExporters get the sampled spans besides the exporters of the environment, and in the same way:
+	// in batches, out of the service's way, and with an account of what is lost. Nil: none.
+	SpanExporters []sdktrace.SpanExporter
 
 	// MetricReaders read every metric, besides the exporters of the environment. Shutdown shuts them
 	// down. Nil: none.
 	MetricReaders []sdkmetric.Reader
+
+	// MetricExporters get the metrics as the exporters of the environment do. Nil: none.
+	MetricExporters []sdkmetric.Exporter
+
+	// Views change the metrics on their way to readers and exporters: which there are, their buckets,
+	// their attributes. Nil: none.
+	Views []sdkmetric.View
+
+	// LogProcessors get every log record, besides the exporters of the environment. Shutdown shuts them
+	// down. Nil: none.
+	LogProcessors []sdklog.Processor
+
+	// LogExporters get the log records as the exporters of the environment do. Nil: none.
+	LogExporters []sdklog.Exporter
 }
 
 // withDefaults returns the configuration as it takes effect, and every fault in it.
@@ -65,19 +95,26 @@ func (c Config) withDefaults(service string) (Config, error) {
 			faults = append(faults, fmt.Errorf("Config.Attributes[%d]: %q has no key or no value", i, a.Key))
 		}
 	}
-	for i, p := range c.SpanProcessors {
-		if p == nil {
-			faults = append(faults, fmt.Errorf("Config.SpanProcessors[%d]: must not be nil", i))
-		}
-	}
-	for i, r := range c.MetricReaders {
-		if r == nil {
-			faults = append(faults, fmt.Errorf("Config.MetricReaders[%d]: must not be nil", i))
-		}
-	}
+	faults = append(faults,
+		nilFaults("SpanProcessors", c.SpanProcessors), nilFaults("SpanExporters", c.SpanExporters),
+		nilFaults("MetricReaders", c.MetricReaders), nilFaults("MetricExporters", c.MetricExporters),
+		nilFaults("Views", c.Views),
+		nilFaults("LogProcessors", c.LogProcessors), nilFaults("LogExporters", c.LogExporters))
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, DefaultShutdownTimeout)
 	if c.Console == nil {
 		c.Console = os.Stdout
 	}
+	c.ErrorBuffer = max(c.ErrorBuffer, 0)
 	return c, errors.Join(faults...)
+}
+
+// nilFaults returns what is wrong with a list of interfaces or functions.
+func nilFaults[T any](field string, list []T) error {
+	var faults []error
+	for i, element := range list {
+		if v := reflect.ValueOf(element); !v.IsValid() || v.Kind() == reflect.Func && v.IsNil() {
+			faults = append(faults, fmt.Errorf("Config.%s[%d]: must not be nil", field, i))
+		}
+	}
+	return errors.Join(faults...)
 }

@@ -1,5 +1,5 @@
-// Package tracing sets up OpenTelemetry for a service in one call: traces, the metrics that go with them,
-// and what carries a trace from process to process.
+// Package tracing sets up OpenTelemetry for a service in one call: traces, the metrics and log records that
+// go with them, and what carries a trace from process to process.
 //
 // # Setting up
 //
@@ -52,18 +52,30 @@
 //   - No secret of a variable is in an error: not a header's value, not a password in a URL.
 //   - A collector that is down, hangs or refuses never delays Setup, nor a span's end: a full queue drops
 //     spans, and counts them in the metric sdk.tracing.spans.lost.
-//   - Shutdown returns within its bound, 5 s by default, and a [LossError] says how many spans did not
-//     arrive, and why.
+//   - Shutdown returns within its bound, 5 s by default, and a [LossError] says how many spans and log
+//     records did not arrive, and why.
 //   - Failures of an export are logged at most once a minute; so is, once, that they are over.
+//   - The texts of errors on spans are exported without the secrets that are known by their form, also
+//     those that other libraries have recorded. The value of a panic that ends a span is recorded by
+//     [Span.End] alone, in the same way; OpenTelemetry's own End does not record it.
 //   - A text that is no UTF-8 becomes one; otherwise OTLP would refuse the whole batch.
-//   - The resource has no schema URL, so no other library's can conflict with it.
+//   - The resource has no schema URL, so no other library's can conflict with it, and no command line.
 //   - The metric sdk_build_info tells which modules of the SDK run, in which versions.
+//
+// # Traces with errors
+//
+// With [Config].ErrorBuffer, a trace in which a span fails is exported although the sampler has not taken it:
+// the spans that have ended before the failure, the one that failed, and those that end later. It is
+// decided in each process for its own spans, when the last open one of the trace has ended. Callees are
+// told that the trace is not sampled; they keep their own part where they fail too. The spans carry
+// sdk.sampling.reason=error, since they are no fair sample.
 //
 // # What it does not do
 //
-// It speaks OTLP over HTTP with protobuf only, not over gRPC. It exports no logs. It has no endpoint to be
-// scraped: give [Config] a reader for that. A [Config] chooses no exporter and no sampler: that is what
-// the variables are for.
+// It speaks OTLP over HTTP with protobuf and over gRPC, not in JSON. It makes no log records; a bridge
+// does. A [Config] chooses no exporter by name: that is what the variables are for; it takes exporters
+// of one's own.
 //
-// Package tracingtest records spans and metrics in a test.
+// Package prometheus, below, is for services that are scraped. Package tracingtest records spans and
+// metrics in a test.
 package tracing

@@ -105,7 +105,11 @@ func (e *environment) list(name string, words ...string) (list []string, ok bool
 		switch word := strings.ToLower(item); {
 		case word == "":
 		case !slices.Contains(allowed, word):
-			e.fault(name, value, "%q is not supported: must be of %s", withoutSecrets(item), strings.Join(allowed, ", "))
+			hint := ""
+			if word == "prometheus" {
+				hint = "; for Prometheus give Config.MetricReaders a handler of package tracing/prometheus"
+			}
+			e.fault(name, value, "%q is not supported: must be of %s%s", withoutSecrets(item), strings.Join(allowed, ", "), hint)
 		case slices.Contains(list, word):
 			e.fault(name, value, "%s is there twice", word)
 		default:

@@ -2,35 +2,56 @@ package tracing
 
 import (
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/exporters/stdout/stdoutlog"
 	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
 	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// Retries of one export go on until its own timeout, OTEL_BSP_EXPORT_TIMEOUT or
-// OTEL_METRIC_EXPORT_TIMEOUT. The exporter's default first wait of 5 s would use up the whole time of
-// a shutdown.
+// Retries of one export go on until its own timeout, OTEL_BSP_EXPORT_TIMEOUT,
+// OTEL_METRIC_EXPORT_TIMEOUT or OTEL_BLRP_EXPORT_TIMEOUT. The exporters' default first wait of 5 s would
+// use up the whole time of a shutdown.
 const (
 	retryFirstWait   = 500 * time.Millisecond
 	retryLongestWait = 5 * time.Second
 )
 
-// newSpanExporter makes an exporter. It dials nothing: the first export does.
-func newSpanExporter(ctx context.Context, name string, s otlpSettings, client *http.Client, console io.Writer) (sdktrace.SpanExporter, error) {
-	if name == exporterConsole {
+// noTimeout leaves the bound of an attempt to the connection, so that it has one meaning over HTTP and
+// over gRPC, whose exporters apply theirs to all attempts together.
+const noTimeout = 0
+
+// The exporters below dial nothing: the first export does. What the exporters read from the environment
+// by themselves is overridden.
+
+func (p *Providers) newSpanExporter(ctx context.Context, name string, s otlpSettings, console io.Writer) (sdktrace.SpanExporter, error) {
+	switch {
+	case name == exporterConsole:
 		return stdouttrace.New(stdouttrace.WithWriter(console))
+	case s.grpc:
+		conn, err := p.grpcConn(s)
+		if err != nil {
+			return nil, err
+		}
+		return otlptracegrpc.New(ctx,
+			otlptracegrpc.WithGRPCConn(conn),
+			otlptracegrpc.WithHeaders(s.headers),
+			otlptracegrpc.WithTimeout(noTimeout),
+			otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{
+				Enabled: true, InitialInterval: retryFirstWait, MaxInterval: retryLongestWait,
+			}))
 	}
 	compression := otlptracehttp.NoCompression
 	if s.gzip {
@@ -40,7 +61,8 @@ func newSpanExporter(ctx context.Context, name string, s otlpSettings, client *h
 		otlptracehttp.WithEndpointURL(s.endpoint),
 		otlptracehttp.WithHeaders(s.headers),
 		otlptracehttp.WithCompression(compression),
-		otlptracehttp.WithHTTPClient(client),
+		otlptracehttp.WithEncoding(otlptracehttp.EncodingProtobuf),
+		otlptracehttp.WithHTTPClient(p.httpClient(s)),
 		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{
 			Enabled: true, InitialInterval: retryFirstWait, MaxInterval: retryLongestWait,
 		}))
@@ -50,10 +72,22 @@ func newSpanExporter(ctx context.Context, name string, s otlpSettings, client *h
 	return exporter, nil
 }
 
-// newMetricExporter makes an exporter. It dials nothing: the first export does.
-func newMetricExporter(ctx context.Context, name string, s otlpSettings, client *http.Client, console io.Writer) (sdkmetric.Exporter, error) {
-	if name == exporterConsole {
+func (p *Providers) newMetricExporter(ctx context.Context, name string, s otlpSettings, console io.Writer) (sdkmetric.Exporter, error) {
+	switch {
+	case name == exporterConsole:
 		return stdoutmetric.New(stdoutmetric.WithWriter(console))
+	case s.grpc:
+		conn, err := p.grpcConn(s)
+		if err != nil {
+			return nil, err
+		}
+		return otlpmetricgrpc.New(ctx,
+			otlpmetricgrpc.WithGRPCConn(conn),
+			otlpmetricgrpc.WithHeaders(s.headers),
+			otlpmetricgrpc.WithTimeout(noTimeout),
+			otlpmetricgrpc.WithRetry(otlpmetricgrpc.RetryConfig{
+				Enabled: true, InitialInterval: retryFirstWait, MaxInterval: retryLongestWait,
+			}))
 	}
 	compression := otlpmetrichttp.NoCompression
 	if s.gzip {
@@ -63,7 +97,7 @@ func newMetricExporter(ctx context.Context, name string, s otlpSettings, client 
 		otlpmetrichttp.WithEndpointURL(s.endpoint),
 		otlpmetrichttp.WithHeaders(s.headers),
 		otlpmetrichttp.WithCompression(compression),
-		otlpmetrichttp.WithHTTPClient(client),
+		otlpmetrichttp.WithHTTPClient(p.httpClient(s)),
 		otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig{
 			Enabled: true, InitialInterval: retryFirstWait, MaxInterval: retryLongestWait,
 		}))
@@ -73,46 +107,42 @@ func newMetricExporter(ctx context.Context, name string, s otlpSettings, client 
 	return exporter, nil
 }
 
-// newOTLPClient returns the client of one exporter. It follows no redirect: the headers, which hold
-// the collector's key, would go to wherever that leads.
-func newOTLPClient(timeout time.Duration, config *tls.Config) *http.Client {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	return &http.Client{
-		Timeout: timeout,
-		Transport: persistent{&http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         dialer.DialContext,
-			TLSClientConfig:     config,
-			TLSHandshakeTimeout: 10 * time.Second,
-			ForceAttemptHTTP2:   true,
-			MaxIdleConnsPerHost: 1,
-			IdleConnTimeout:     90 * time.Second,
-		}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+func (p *Providers) newLogExporter(ctx context.Context, name string, s otlpSettings, console io.Writer) (sdklog.Exporter, error) {
+	switch {
+	case name == exporterConsole:
+		return stdoutlog.New(stdoutlog.WithWriter(console))
+	case s.grpc:
+		conn, err := p.grpcConn(s)
+		if err != nil {
+			return nil, err
+		}
+		return otlploggrpc.New(ctx,
+			otlploggrpc.WithGRPCConn(conn),
+			otlploggrpc.WithHeaders(s.headers),
+			otlploggrpc.WithTimeout(noTimeout),
+			otlploggrpc.WithRetry(otlploggrpc.RetryConfig{
+				Enabled: true, InitialInterval: retryFirstWait, MaxInterval: retryLongestWait,
+			}))
 	}
+	compression := otlploghttp.NoCompression
+	if s.gzip {
+		compression = otlploghttp.GzipCompression
+	}
+	exporter, err := otlploghttp.New(ctx,
+		otlploghttp.WithEndpointURL(s.endpoint),
+		otlploghttp.WithHeaders(s.headers),
+		otlploghttp.WithCompression(compression),
+		otlploghttp.WithHTTPClient(p.httpClient(s)),
+		otlploghttp.WithRetry(otlploghttp.RetryConfig{
+			Enabled: true, InitialInterval: retryFirstWait, MaxInterval: retryLongestWait,
+		}))
+	if err != nil {
+		return nil, fmt.Errorf("create the exporter of logs to %s: %w", s.endpoint, err)
+	}
+	return exporter, nil
 }
 
-// persistent marks a failed connection as temporary, which the OTLP exporters take as a reason to try
-// again. Otherwise they give up at once when the connection is refused or reset, as it is for some
-// seconds whenever a collector restarts.
-type persistent struct{ *http.Transport }
-
-func (p persistent) RoundTrip(request *http.Request) (*http.Response, error) {
-	response, err := p.Transport.RoundTrip(request)
-	var network *net.OpError
-	if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = temporary{err}
-	}
-	return response, err
-}
-
-// temporary is asked for by url.Error, which is what an http.Client returns.
-type temporary struct{ error }
-
-func (t temporary) Temporary() bool { return true }
-func (t temporary) Unwrap() error   { return t.error }
-
-// serialWriter lets the console exporters of traces and metrics share a writer.
+// serialWriter lets the console exporters share a writer.
 type serialWriter struct {
 	mu sync.Mutex
 	w  io.Writer

@@ -2,8 +2,10 @@ package tracing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,9 +19,12 @@ type LossError struct {
 	// failed, a full queue, and what was still waiting when the time was up. Two exporters count twice.
 	Spans int64
 
-	// MetricExports is the number of failed exports of metrics. Cumulative metrics, the default, make
-	// up for a failed export with the next one.
+	// MetricExports is the number of exports of metrics that failed or of which the collector rejected a
+	// part. Cumulative metrics, the default, make up for a failed export with the next one.
 	MetricExports int64
+
+	// LogRecords is the number of log records that no exporter handed over, as with Spans.
+	LogRecords int64
 
 	// Err joins the last failure of each exporter, and what stopped the shutdown.
 	Err error
@@ -33,6 +38,9 @@ func (e *LossError) Error() string {
 	}
 	if e.MetricExports > 0 {
 		lost = append(lost, plural(e.MetricExports, "export")+" of metrics")
+	}
+	if e.LogRecords > 0 {
+		lost = append(lost, plural(e.LogRecords, "log record"))
 	}
 	text := "telemetry lost: " + strings.Join(lost, ", ")
 	if e.Err != nil {
@@ -85,8 +93,8 @@ type failureLog struct {
 	logged   bool // whether the current row of failures was logged
 }
 
-// failed takes note of a failure that cost a number of spans.
-func (l *failureLog) failed(err error, spans int) {
+// failed takes note of a failure that cost a number of spans or log records.
+func (l *failureLog) failed(err error, lost int) {
 	l.mu.Lock()
 	l.failing = true
 	if !l.last.IsZero() && time.Since(l.last) < logEvery {
@@ -99,13 +107,13 @@ func (l *failureLog) failed(err error, spans int) {
 	l.mu.Unlock() // before the logger, which is the service's code
 
 	attrs := append([]slog.Attr{slog.String("error", errorText(err))}, l.about...)
-	if spans > 0 {
-		attrs = append(attrs, slog.Int("lost_spans", spans))
+	if lost > 0 {
+		attrs = append(attrs, slog.Int("lost", lost))
 	}
 	if unlogged > 0 {
 		attrs = append(attrs, slog.Int("failures_not_logged", unlogged))
 	}
-	l.log(slog.LevelWarn, "telemetry export failed", attrs)
+	l.log(slog.LevelWarn, "telemetry failed", attrs)
 }
 
 // succeeded ends a row of failures.
@@ -115,9 +123,38 @@ func (l *failureLog) succeeded() {
 	l.failing, l.logged = false, false
 	l.mu.Unlock()
 	if recovered {
-		l.log(slog.LevelInfo, "telemetry export works again", l.about)
+		l.log(slog.LevelInfo, "telemetry works again", l.about)
 	}
 }
+
+// internalLog takes what OpenTelemetry logs about itself, which it would otherwise write to standard
+// error. Its errors are failures like others; the rest is chatter.
+type internalLog struct {
+	failures *failureLog
+	attrs    []slog.Attr
+}
+
+func (internalLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelError }
+
+func (l internalLog) Handle(_ context.Context, record slog.Record) error {
+	text := record.Message
+	add := func(a slog.Attr) bool {
+		text += fmt.Sprintf(" %s=%v", a.Key, a.Value)
+		return true
+	}
+	for _, a := range l.attrs {
+		add(a)
+	}
+	record.Attrs(add)
+	l.failures.failed(errors.New(text), 0)
+	return nil
+}
+
+func (l internalLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return internalLog{l.failures, append(slices.Clip(l.attrs), attrs...)}
+}
+
+func (l internalLog) WithGroup(string) slog.Handler { return l }
 
 func (l *failureLog) log(level slog.Level, message string, attrs []slog.Attr) {
 	logger := l.logger

@@ -3,24 +3,30 @@ package tracing
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// A signal is traces or metrics, as the variables and the default paths call it.
+// A signal is traces, metrics or logs, as the variables and the default paths call it.
 type signal struct{ name, path string }
 
 var (
 	signalTraces  = signal{"TRACES", "/v1/traces"}
 	signalMetrics = signal{"METRICS", "/v1/metrics"}
+	signalLogs    = signal{"LOGS", "/v1/logs"}
 )
 
 // otlpSettings say how one signal reaches its collector.
 type otlpSettings struct {
-	endpoint string // scheme, host and path
+	grpc     bool   // else HTTP
+	endpoint string // over HTTP scheme, host and path; over gRPC scheme, host and port
+	target   string // over gRPC host and port
+	insecure bool   // over gRPC: without TLS
 	headers  map[string]string
 	gzip     bool
 	timeout  time.Duration // of one attempt
@@ -31,23 +37,24 @@ type otlpSettings struct {
 // value that has no effect is no reason to stop a service.
 func (e *environment) otlp(sig signal, exporters []string) otlpSettings {
 	var s otlpSettings
-	for _, exporter := range exporters {
-		if exporter != exporterOTLP {
-			continue
-		}
-		e.protocol(sig)
-		name, _ := e.otlpVariable(sig, "COMPRESSION")
-		s.gzip = e.oneOf(name, "none", "none", "gzip") == "gzip"
-		name, _ = e.otlpVariable(sig, "TIMEOUT")
-		s.timeout = e.milliseconds(name, 10*time.Second)
-		s.endpoint = e.endpoint(sig)
-		s.headers = e.headers(sig)
-		s.tls = e.tls(sig, s.endpoint)
-		if sig == signalMetrics {
-			e.oneOf("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "", "cumulative", "delta", "lowmemory")
-			e.oneOf("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "",
-				"explicit_bucket_histogram", "base2_exponential_bucket_histogram")
-		}
+	if !slices.Contains(exporters, exporterOTLP) {
+		return s
+	}
+	name, _ := e.otlpVariable(sig, "PROTOCOL")
+	s.grpc = e.protocol(name) == "grpc"
+	name, _ = e.otlpVariable(sig, "COMPRESSION")
+	s.gzip = e.oneOf(name, "none", "none", "gzip") == "gzip"
+	name, _ = e.otlpVariable(sig, "TIMEOUT")
+	s.timeout = e.milliseconds(name, 10*time.Second)
+	if u := e.endpoint(sig, s.grpc); u != nil {
+		s.endpoint, s.target, s.insecure = u.String(), hostPort(u), u.Scheme == "http"
+	}
+	s.headers = e.headers(sig, s.grpc)
+	s.tls = e.tls(sig, s.endpoint)
+	if sig == signalMetrics {
+		e.oneOf("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "", "cumulative", "delta", "lowmemory")
+		e.oneOf("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "",
+			"explicit_bucket_histogram", "base2_exponential_bucket_histogram")
 	}
 	return s
 }
@@ -62,44 +69,71 @@ func (e *environment) otlpVariable(sig signal, what string) (name, value string)
 	return name, e.get(name)
 }
 
-func (e *environment) protocol(sig signal) {
-	name, value := e.otlpVariable(sig, "PROTOCOL")
-	switch strings.ToLower(value) {
-	case "", "http/protobuf":
-	case "grpc", "http/json":
-		e.fault(name, value, "not supported: must be http/protobuf, which collectors take on port 4318")
-	default:
-		e.fault(name, value, "must be http/protobuf")
+func (e *environment) protocol(name string) string {
+	if value := e.get(name); strings.EqualFold(value, "http/json") {
+		e.fault(name, value, "not supported: must be http/protobuf, which goes to the same endpoint, or grpc")
+		return ""
 	}
+	return e.oneOf(name, "http/protobuf", "http/protobuf", "grpc")
 }
 
-// endpoint returns the URL that a signal is sent to. The variable for all signals is a base, to which
-// the signal's path is added; a signal's own is taken as it is.
+// endpoint returns the URL that a signal is sent to. Over HTTP the variable for all signals is a base,
+// to which the signal's path is added; a signal's own is taken as it is.
 //
-// Of collector:4318 the exporter makes https:///v1/traces, and every export fails (measured with
-// v1.47.0). There is no right guess between http and https, so it is an error.
-func (e *environment) endpoint(sig signal) string {
+// Over HTTP a scheme is needed: of collector:4318 the exporter makes https:///v1/traces, and every export
+// fails (measured with v1.47.0). There is no right guess between http and https, so it is an error. For
+// gRPC the specification has a variable that says it.
+func (e *environment) endpoint(sig signal, grpc bool) *url.URL {
 	name, value := e.otlpVariable(sig, "ENDPOINT")
-	if value == "" {
-		return "http://localhost:4318" + sig.path
+	common := name == "OTEL_EXPORTER_OTLP_ENDPOINT"
+	if value == "" && grpc {
+		return &url.URL{Scheme: "http", Host: "localhost:4317"}
+	} else if value == "" {
+		value = "http://localhost:4318"
 	}
+	full := value
 	if !strings.Contains(value, "://") {
-		e.fault(name, value, "has no scheme: write http://%[1]s or https://%[1]s", withoutSecrets(value))
-		return ""
+		if !grpc {
+			e.fault(name, value, "has no scheme: write http://%[1]s or https://%[1]s", withoutSecrets(value))
+			return nil
+		}
+		full = e.grpcScheme(sig) + value
 	}
-	u, err := url.Parse(value)
+	u, err := url.Parse(full)
 	if err != nil { // not shown: it quotes the value
 		e.fault(name, value, "is not a URL")
-		return ""
+		return nil
 	}
 	if problem := endpointProblem(u); problem != "" {
 		e.fault(name, value, "%s", problem)
-		return ""
+		return nil
 	}
-	if name == "OTEL_EXPORTER_OTLP_ENDPOINT" {
-		return u.JoinPath(sig.path).String()
+	if grpc && strings.Trim(u.Path, "/") != "" {
+		e.fault(name, value, "must not have a path, which gRPC does not use")
+		return nil
 	}
-	return u.String()
+	if common && !grpc {
+		u = u.JoinPath(sig.path)
+	}
+	return u
+}
+
+func (e *environment) grpcScheme(sig signal) string {
+	if name, _ := e.otlpVariable(sig, "INSECURE"); e.boolean(name) {
+		return "http://"
+	}
+	return "https://"
+}
+
+// hostPort returns host and port, by default the scheme's.
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" && u.Scheme == "http" {
+		port = "80"
+	} else if port == "" {
+		port = "443"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
 }
 
 // endpointProblem also refuses what the exporter would drop without a word.
@@ -121,7 +155,7 @@ func endpointProblem(u *url.URL) string {
 
 // headers reads key=value pairs, whose values are percent-encoded. They are secrets: no fault shows
 // more than the name of a header.
-func (e *environment) headers(sig signal) map[string]string {
+func (e *environment) headers(sig signal, grpc bool) map[string]string {
 	name, value := e.otlpVariable(sig, "HEADERS")
 	headers := make(map[string]string)
 	pairs(value, func(position int, key, value string, ok bool) {
@@ -130,8 +164,12 @@ func (e *environment) headers(sig signal) map[string]string {
 			return
 		}
 		decoded, err := url.PathUnescape(value)
-		if err != nil || strings.ContainsFunc(decoded, isControl) {
+		switch {
+		case err != nil || strings.ContainsFunc(decoded, isControl):
 			e.faultf("%s: the value of %q is not a percent-encoded header value (not shown, it may be secret)", name, key)
+			return
+		case grpc && (!isMetadataKey(key) || strings.ContainsFunc(decoded, notPrintable)):
+			e.faultf("%s: gRPC cannot send %q: names are of letters, digits, _, - and ., values of printable ASCII (not shown, it may be secret)", name, key)
 			return
 		}
 		headers[key] = strings.TrimSpace(decoded)
@@ -149,6 +187,14 @@ func isToken(s string) bool {
 	}
 	return s != ""
 }
+
+// isMetadataKey reports whether a header's name can be one of gRPC's ("gRPC over HTTP2", Custom-Metadata),
+// which keeps names that begin with grpc- for itself.
+func isMetadataKey(s string) bool {
+	return !strings.ContainsAny(s, "!#$%&'*+^`|~") && !strings.HasPrefix(strings.ToLower(s), "grpc-")
+}
+
+func notPrintable(r rune) bool { return r < ' ' || r > '~' }
 
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 

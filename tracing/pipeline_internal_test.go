@@ -48,10 +48,10 @@ func newTestProviders(exporter sdktrace.SpanExporter, batch batchSettings, logge
 	pipeline := newSpanPipeline("fake", exporter, batch, logger)
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(pipeline))
 	return &Providers{
-		tracers:       provider,
-		timeout:       DefaultShutdownTimeout,
-		spanPipelines: []*spanPipeline{pipeline},
-		shutdowns:     []func(context.Context) error{provider.Shutdown},
+		tracers:  provider,
+		config:   Config{ShutdownTimeout: DefaultShutdownTimeout},
+		accounts: []*account{pipeline.account},
+		running:  []running{provider},
 	}
 }
 
@@ -67,7 +67,7 @@ var quiet = slog.New(slog.DiscardHandler)
 // The bubble also shows that no goroutine is left behind.
 func TestShutdownIsBoundedWhereTheExporterHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newTestProviders(&fakeExporter{export: hang}, (&environment{lookup: noVariables}).batch(), quiet)
+		p := newTestProviders(&fakeExporter{export: hang}, (&environment{lookup: noVariables}).batch("OTEL_BSP_", time.Second), quiet)
 		endSpans(p, 2000)
 		start := time.Now()
 		err := p.Shutdown(context.Background())
@@ -82,7 +82,7 @@ func TestShutdownIsBoundedWhereTheExporterHangs(t *testing.T) {
 			t.Errorf("%v does not say that the time was up", err)
 		}
 		synctest.Wait()
-		if failed := p.spanPipelines[0].failed.Load(); failed != 2000 {
+		if failed := p.accounts[0].failed.Load(); failed != 2000 {
 			t.Errorf("%d spans have failed after the abort, want 2000", failed)
 		}
 	})
@@ -101,7 +101,7 @@ func TestShutdownIsBoundedWhereACallbackOfTheServiceHangs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := &Providers{timeout: time.Second, shutdowns: []func(context.Context) error{provider.Shutdown}}
+		p := &Providers{config: Config{ShutdownTimeout: time.Second}, running: []running{provider}}
 		start := time.Now()
 		if err := p.Shutdown(context.Background()); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
@@ -136,7 +136,7 @@ func TestFullQueueDropsAndCountsWithoutBlocking(t *testing.T) {
 		if took := time.Since(start); took != 0 {
 			t.Errorf("the service waited %v", took)
 		}
-		if dropped := p.spanPipelines[0].dropped.Load(); dropped != 90 {
+		if dropped := p.accounts[0].dropped.Load(); dropped != 90 {
 			t.Errorf("%d spans are dropped, want 90", dropped)
 		}
 		close(release)
@@ -149,22 +149,15 @@ func TestFullQueueDropsAndCountsWithoutBlocking(t *testing.T) {
 
 func TestSpansThatAreNotSampledDoNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newTestProviders(&fakeExporter{export: hang}, batchSettings{delay: time.Second, timeout: time.Minute, queueSize: 10, batchSize: 5}, quiet)
-		provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(p.spanPipelines[0]), sdktrace.WithSampler(recordOnly{}))
-		p.tracers, p.shutdowns = provider, []func(context.Context) error{provider.Shutdown}
+		pipeline := newSpanPipeline("fake", &fakeExporter{export: hang}, batchSettings{delay: time.Second, timeout: time.Minute, queueSize: 10, batchSize: 5}, quiet)
+		provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(pipeline), sdktrace.WithSampler(recordAll{sdktrace.NeverSample()}))
+		p := &Providers{tracers: provider, accounts: []*account{pipeline.account}, running: []running{provider}}
 		endSpans(p, 3)
 		if err := p.Shutdown(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
 }
-
-type recordOnly struct{}
-
-func (recordOnly) ShouldSample(sdktrace.SamplingParameters) sdktrace.SamplingResult {
-	return sdktrace.SamplingResult{Decision: sdktrace.RecordOnly}
-}
-func (recordOnly) Description() string { return "RecordOnly" }
 
 // Whatever the exporter does, and however many goroutines end spans, every span is either delivered or
 // lost, and the shutdown is over in time.
@@ -216,11 +209,11 @@ func TestEverySpanIsDeliveredOrLost(t *testing.T) {
 			if loss, ok := errors.AsType[*LossError](err); ok {
 				lost = loss.Spans
 			}
-			if delivered := p.spanPipelines[0].delivered.Load(); lost+delivered != ended {
+			if delivered := p.accounts[0].delivered.Load(); lost+delivered != ended {
 				t.Errorf("seed %d: %d delivered + %d lost, want %d", seed, delivered, lost, ended)
 			}
 			synctest.Wait()
-			account := p.spanPipelines[0]
+			account := p.accounts[0]
 			if account.failed.Load()+account.dropped.Load()+exporter.delivered.Load() != ended || account.pending.Load() != 0 {
 				t.Errorf("seed %d: %d failed + %d dropped + %d delivered, %d pending; want %d in all",
 					seed, account.failed.Load(), account.dropped.Load(), exporter.delivered.Load(), account.pending.Load(), ended)
@@ -252,13 +245,13 @@ func TestFailuresAreLoggedOnceAMinuteAndTheirEndOnce(t *testing.T) {
 		err := p.Shutdown(context.Background())
 
 		text := lines.String()
-		if n := strings.Count(text, "telemetry export failed"); n < 5 || n > 7 {
+		if n := strings.Count(text, "telemetry failed"); n < 5 || n > 7 {
 			t.Errorf("%d lines about failures in six minutes, want about 6", n)
 		}
-		if n := strings.Count(text, "telemetry export works again"); n != 1 {
+		if n := strings.Count(text, "telemetry works again"); n != 1 {
 			t.Errorf("%d lines about the end of the failures, want 1", n)
 		}
-		for _, want := range []string{"level=WARN", "signal=traces", "exporter=fake", "lost_spans=1", "failures_not_logged="} {
+		for _, want := range []string{"level=WARN", "signal=traces", "exporter=fake", "lost=1", "failures_not_logged="} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s is missing in\n%s", want, text)
 			}
@@ -275,7 +268,7 @@ func TestARefusedConnectionIsTemporary(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = listener.Close()
-	client := newOTLPClient(time.Minute, nil)
+	client := (&Providers{}).httpClient(otlpSettings{timeout: time.Minute})
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+listener.Addr().String(), http.NoBody)
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/log"
+	logglobal "go.opentelemetry.io/otel/log/global"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -22,6 +25,10 @@ func (p *Providers) TracerProvider() trace.TracerProvider { return p.tracers }
 // MeterProvider returns the source of metrics. It is an SDK provider (go.opentelemetry.io/otel/sdk/metric),
 // or a no-op where nobody reads metrics.
 func (p *Providers) MeterProvider() metric.MeterProvider { return p.meters }
+
+// LoggerProvider returns where log records go that a bridge makes, such as that of package logging. It is an
+// SDK provider (go.opentelemetry.io/otel/sdk/log), or a no-op where nobody takes log records.
+func (p *Providers) LoggerProvider() log.LoggerProvider { return p.loggers }
 
 // Propagator returns what carries the trace context and the baggage from process to process: W3C
 // Trace Context and Baggage, unless OTEL_PROPAGATORS says otherwise.
@@ -38,13 +45,15 @@ func (p *Providers) ServiceName() string {
 }
 
 // SetGlobal makes the providers and the propagator OpenTelemetry's global ones, which is what libraries
-// use that are given none, and sends the errors of OpenTelemetry itself to the Config's logger. It is
+// use that are given none, and sends the errors of OpenTelemetry itself, which would go to standard error, to the Config's logger. It is
 // for main to call, once.
 func (p *Providers) SetGlobal() {
 	otel.SetTracerProvider(p.tracers)
 	otel.SetMeterProvider(p.meters)
+	logglobal.SetLoggerProvider(p.loggers)
 	otel.SetTextMapPropagator(p.propagator)
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { p.errors.failed(err, 0) }))
+	otel.SetLogger(logr.FromSlogHandler(internalLog{failures: &p.errors}))
 }
 
 // LogValue shows the effective set-up, for one log line at start. It holds no secret.
@@ -57,16 +66,41 @@ func (p *Providers) LogValue() slog.Value {
 		slog.String("service", p.ServiceName()),
 		slog.Any("traces", s.traceExporters),
 		slog.String("sampler", s.sampler.Description()),
+		slog.Int("error_buffer", p.config.ErrorBuffer),
 		slog.Any("metrics", s.metricExporters),
+		slog.Any("logs", s.logExporters),
 		slog.Any("propagators", s.propagators),
 	}
-	if s.traceOTLP.endpoint != "" {
-		attrs = append(attrs, slog.String("traces_endpoint", s.traceOTLP.endpoint))
-	}
-	if s.metricOTLP.endpoint != "" {
-		attrs = append(attrs, slog.String("metrics_endpoint", s.metricOTLP.endpoint))
+	for _, sig := range []struct {
+		name string
+		otlp otlpSettings
+	}{{"traces", s.traceOTLP}, {"metrics", s.metricOTLP}, {"logs", s.logOTLP}} {
+		if sig.otlp.endpoint == "" {
+			continue
+		}
+		protocol := "http/protobuf"
+		if sig.otlp.grpc {
+			protocol = "grpc"
+		}
+		attrs = append(attrs,
+			slog.String(sig.name+"_endpoint", sig.otlp.endpoint),
+			slog.String(sig.name+"_protocol", protocol))
 	}
 	return slog.GroupValue(attrs...)
+}
+
+// ForceFlush exports what has ended so far, such as before a process is frozen. It returns when that is
+// done, when ctx ends or when Config.ShutdownTimeout is over. A [*LossError] says what was lost while it
+// ran; what is still waiting then is not lost.
+func (p *Providers) ForceFlush(ctx context.Context) error {
+	ctx, cancel := p.bounded(ctx)
+	defer cancel()
+	before := make([]int64, len(p.accounts))
+	for i, a := range p.accounts {
+		before[i] = a.failed.Load() + a.dropped.Load()
+	}
+	err := p.each(ctx, running.ForceFlush)
+	return p.loss(err, func(i int, a *account) int64 { return a.failed.Load() + a.dropped.Load() - before[i] })
 }
 
 // Shutdown exports what is waiting and stops everything that Setup started, once; every later call
@@ -74,39 +108,43 @@ func (p *Providers) LogValue() slog.Value {
 // over, whatever the collector does; spans that end later are lost.
 //
 // A [*LossError] says what was lost since Setup, also to failures long ago. Any other error is one of
-// Config.SpanProcessors or Config.MetricReaders, or the end of ctx where nothing is known to be lost.
+// the Config's processors and readers, or the end of ctx where nothing is known to be lost.
 func (p *Providers) Shutdown(ctx context.Context) error {
 	p.once.Do(func() { p.err = p.shutdown(ctx) })
 	return p.err
 }
 
 func (p *Providers) shutdown(ctx context.Context) error {
-	if p.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, p.timeout)
-		defer cancel()
+	ctx, cancel := p.bounded(ctx)
+	defer cancel()
+	stopped := p.each(ctx, running.Shutdown)
+	for _, a := range p.accounts {
+		a.abort()
 	}
-	stopped := p.stopAll(ctx)
-	for _, pipeline := range p.spanPipelines {
-		pipeline.abort()
+	for _, closeConnections := range p.closers {
+		closeConnections()
 	}
-	for _, closeIdle := range p.idle {
-		closeIdle()
-	}
-	return p.loss(stopped)
+	return p.loss(stopped, func(_ int, a *account) int64 { return a.lost() })
 }
 
-// stopAll stops traces and metrics at once, so that neither waits for the other's collector. It does
-// not wait longer than ctx: a callback of the service, which the last collection of metrics runs, need
-// not come back.
-func (p *Providers) stopAll(ctx context.Context) error {
-	var running sync.WaitGroup
-	results := make(chan error, len(p.shutdowns))
-	for _, shutdown := range p.shutdowns {
-		running.Go(func() { results <- shutdown(ctx) })
+func (p *Providers) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if p.config.ShutdownTimeout > 0 {
+		return context.WithTimeout(ctx, p.config.ShutdownTimeout)
+	}
+	return ctx, func() {}
+}
+
+// each does the same to traces, metrics and logs at once, so that none waits for another's collector. It
+// does not wait longer than ctx: a callback of the service, which a collection of metrics runs, need not
+// come back.
+func (p *Providers) each(ctx context.Context, do func(running, context.Context) error) error {
+	var group sync.WaitGroup
+	results := make(chan error, len(p.running))
+	for _, provider := range p.running {
+		group.Go(func() { results <- do(provider, ctx) })
 	}
 	done := make(chan struct{})
-	go func() { running.Wait(); close(done) }()
+	go func() { group.Wait(); close(done) }()
 
 	var all []error
 	early := false
@@ -128,19 +166,26 @@ func (p *Providers) stopAll(ctx context.Context) error {
 	}
 }
 
-// loss returns the account as an error, or what stopped the shutdown where nothing is lost.
-func (p *Providers) loss(stopped error) error {
+// loss returns what lost says of the accounts as an error, or what stopped the exports where nothing is
+// lost.
+func (p *Providers) loss(stopped error, lost func(int, *account) int64) error {
 	loss := &LossError{}
 	var failures []error
-	for _, pipeline := range p.spanPipelines {
-		loss.Spans += pipeline.lost()
-		failures = append(failures, pipeline.err())
+	for i, a := range p.accounts {
+		n := lost(i, a)
+		switch a.signal {
+		case "traces":
+			loss.Spans += n
+		case "metrics":
+			loss.MetricExports += n
+		case "logs":
+			loss.LogRecords += n
+		}
+		if n > 0 {
+			failures = append(failures, a.err())
+		}
 	}
-	for _, pipeline := range p.metricPipelines {
-		loss.MetricExports += pipeline.failed.Load()
-		failures = append(failures, pipeline.err())
-	}
-	if loss.Spans == 0 && loss.MetricExports == 0 {
+	if loss.Spans == 0 && loss.MetricExports == 0 && loss.LogRecords == 0 {
 		return stopped
 	}
 	loss.Err = errors.Join(append(failures, stopped)...)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -23,7 +24,7 @@ import (
 // Later ones win: what is found out here, OTEL_RESOURCE_ATTRIBUTES, the Config. The service's name is
 // the exception, since it is always given: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over it.
 //
-// Nothing here can fail, and nothing may be secret: no command line, and no user, whose look-up fails
+// What Kubernetes says, and the container's id, are found out where they can be. Nothing here can fail, and nothing may be secret: no command line, and no user, whose look-up fails
 // in containers without a passwd entry.
 func newResource(service string, cfg Config, s settings) *resource.Resource {
 	build := buildinfo.Read()
@@ -43,8 +44,15 @@ func newResource(service string, cfg Config, s settings) *resource.Resource {
 	if host, err := os.Hostname(); err == nil {
 		attrs = append(attrs, semconv.HostName(host))
 	}
+	if id := containerID("/proc/self"); id != "" {
+		attrs = append(attrs, semconv.ContainerID(id))
+	}
+	attrs = append(attrs, kubernetes(os.Getenv)...)
 	if version := cmp.Or(build.Main.Version, "(devel)"); version != "(devel)" {
 		attrs = append(attrs, semconv.ServiceVersion(version))
+	}
+	if commit := revision(); commit != "" {
+		attrs = append(attrs, semconv.VCSRefHeadRevision(commit))
 	}
 	if modules := moduleVersions(build); len(modules) > 0 {
 		attrs = append(attrs, attribute.StringSlice("sdk.modules", modules))
@@ -58,6 +66,20 @@ func newResource(service string, cfg Config, s settings) *resource.Resource {
 		attrs = append(attrs, semconv.ServiceVersion(cfg.Version))
 	}
 	return resource.NewSchemaless(validAttrs(attrs)...)
+}
+
+// revision returns the commit that the program was built from, or "" where the build does not say.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return ""
 }
 
 // moduleVersions lists the SDK's modules in the program, such as httpclient@v0.1.0.

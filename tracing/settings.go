@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/contrib/propagators/b3"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -29,9 +30,13 @@ type settings struct {
 	metricOTLP      otlpSettings
 	metricInterval  time.Duration
 	metricTimeout   time.Duration
+
+	logExporters []string
+	logOTLP      otlpSettings
+	logBatch     batchSettings
 }
 
-// batchSettings bound how spans wait for their export.
+// batchSettings bound how spans, or log records, wait for their export.
 type batchSettings struct {
 	delay     time.Duration
 	timeout   time.Duration
@@ -60,8 +65,8 @@ func (e *environment) settings() settings {
 	s.attributes = e.resourceAttributes()
 
 	s.sampler = e.sampler()
-	s.batch = e.batch()
-	e.spanLimits()
+	s.batch = e.batch("OTEL_BSP_", 5*time.Second)
+	e.limits()
 	s.traceExporters = e.exporters(signalTraces)
 	s.traceOTLP = e.otlp(signalTraces, s.traceExporters)
 
@@ -70,6 +75,10 @@ func (e *environment) settings() settings {
 	e.oneOf("OTEL_METRICS_EXEMPLAR_FILTER", "", "always_on", "always_off", "trace_based")
 	s.metricExporters = e.exporters(signalMetrics)
 	s.metricOTLP = e.otlp(signalMetrics, s.metricExporters)
+
+	s.logBatch = e.batch("OTEL_BLRP_", time.Second)
+	s.logExporters = e.exporters(signalLogs)
+	s.logOTLP = e.otlp(signalLogs, s.logExporters)
 	return s
 }
 
@@ -87,13 +96,15 @@ func (e *environment) exporters(sig signal) []string {
 }
 
 func (e *environment) propagators() []string {
-	list, ok := e.list("OTEL_PROPAGATORS", "tracecontext", "baggage")
+	list, ok := e.list("OTEL_PROPAGATORS", "tracecontext", "baggage", "b3", "b3multi")
 	if !ok {
 		return []string{"tracecontext", "baggage"}
 	}
 	return list
 }
 
+// newPropagator reads and writes by every name, in their order: of two that find a trace the last one
+// counts. B3 is read in both of its forms, whichever is written.
 func newPropagator(names []string) propagation.TextMapPropagator {
 	var all []propagation.TextMapPropagator
 	for _, name := range names {
@@ -102,6 +113,10 @@ func newPropagator(names []string) propagation.TextMapPropagator {
 			all = append(all, propagation.TraceContext{})
 		case "baggage":
 			all = append(all, propagation.Baggage{})
+		case "b3":
+			all = append(all, b3.New(b3.WithInjectEncoding(b3.B3SingleHeader)))
+		case "b3multi":
+			all = append(all, b3.New(b3.WithInjectEncoding(b3.B3MultipleHeader)))
 		}
 	}
 	return propagation.NewCompositeTextMapPropagator(all...)
@@ -140,28 +155,28 @@ func (e *environment) samplerRatio() float64 {
 	return ratio
 }
 
-func (e *environment) batch() batchSettings {
-	const size = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
+func (e *environment) batch(prefix string, delay time.Duration) batchSettings {
+	queue, size := prefix+"MAX_QUEUE_SIZE", prefix+"MAX_EXPORT_BATCH_SIZE"
 	b := batchSettings{
-		delay:     e.milliseconds("OTEL_BSP_SCHEDULE_DELAY", 5*time.Second),
-		timeout:   e.milliseconds("OTEL_BSP_EXPORT_TIMEOUT", 30*time.Second),
-		queueSize: e.integer("OTEL_BSP_MAX_QUEUE_SIZE", 2048),
+		delay:     e.milliseconds(prefix+"SCHEDULE_DELAY", delay),
+		timeout:   e.milliseconds(prefix+"EXPORT_TIMEOUT", 30*time.Second),
+		queueSize: e.integer(queue, 2048),
 	}
 	b.batchSize = e.integer(size, min(512, b.queueSize))
 	if b.batchSize > b.queueSize {
-		e.fault(size, e.get(size), "must not be above OTEL_BSP_MAX_QUEUE_SIZE, which is %d", b.queueSize)
+		e.fault(size, e.get(size), "must not be above %s, which is %d", queue, b.queueSize)
 	}
 	return b
 }
 
-// spanLimits checks the limits, which the SDK reads by itself: it ignores a faulty one, and one with
-// a space.
-func (e *environment) spanLimits() {
+// limits checks the limits, which the SDK reads by itself: it ignores a faulty one, and one with a space.
+func (e *environment) limits() {
 	for _, name := range []string{
 		"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT",
 		"OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
 		"OTEL_SPAN_EVENT_COUNT_LIMIT", "OTEL_SPAN_LINK_COUNT_LIMIT",
 		"OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+		"OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
 	} {
 		value := e.lookup(name)
 		if value == "" {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	lognoop "go.opentelemetry.io/otel/log/noop"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
 )
 
@@ -25,11 +26,14 @@ func TestSetupWithoutExporterStartsNothing(t *testing.T) {
 		}
 		_, span := providers.TracerProvider().Tracer("test").Start(context.Background(), "span")
 		span.End()
-		if n := len(providers.spanPipelines) + len(providers.metricPipelines) + len(providers.idle); n != 0 {
+		if n := len(providers.accounts) + len(providers.closers); n != 0 {
 			t.Errorf("%d exporters and clients, want none", n)
 		}
 		if _, ok := providers.meters.(metricnoop.MeterProvider); !ok {
 			t.Errorf("metrics are made by %T although nobody reads them", providers.meters)
+		}
+		if _, ok := providers.loggers.(lognoop.LoggerProvider); !ok {
+			t.Errorf("log records are made by %T although nobody takes them", providers.loggers)
 		}
 	})
 }

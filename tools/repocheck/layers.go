@@ -65,10 +65,16 @@ var layers = map[string]layer{
 	},
 	"tracing": {
 		siblings: []string{"errors", "internal"},
-		outside:  []string{"go.opentelemetry.io/otel", "go.opentelemetry.io/contrib"},
-		apart:    map[string]string{"go.opentelemetry.io/otel/exporters/prometheus": "tracing/prometheus"},
-		// A test's collector decodes what the exporters, which link these anyway, have sent.
-		tests: []string{"go.opentelemetry.io/proto/otlp", "google.golang.org/protobuf/proto"},
+		// What OpenTelemetry links anyway: connections are made here, a collector's answers read, and its own log taken.
+		outside: []string{
+			"go.opentelemetry.io/otel", "go.opentelemetry.io/contrib", "go.opentelemetry.io/proto/otlp",
+			"google.golang.org/grpc", "google.golang.org/protobuf/proto", "github.com/go-logr/logr",
+		},
+		apart: map[string]string{
+			"go.opentelemetry.io/otel/exporters/prometheus": "tracing/prometheus",
+			"github.com/prometheus":                         "tracing/prometheus",
+		},
+		tests: []string{"google.golang.org/genproto/googleapis/rpc/errdetails", "google.golang.org/protobuf/types/known"},
 	},
 }
 

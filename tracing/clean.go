@@ -6,8 +6,12 @@ import (
 	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/backend-platform/sdk/internal/redact"
 )
 
 // OTLP's texts are UTF-8, and protobuf refuses to encode any other: the OTLP exporters then fail the
@@ -15,23 +19,24 @@ import (
 // for /%ff would cost the 511 spans that share its batch; an attribute of a metric would cost every
 // export to come. What is no UTF-8 becomes U+FFFD.
 
-// validSpans returns the spans with texts in UTF-8; it leaves the slice it is given alone.
-func validSpans(spans []sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpan {
+// cleanSpans returns the spans with texts in UTF-8, and without the secrets in the texts of errors, which
+// any library may have recorded; it leaves the slice it is given alone.
+func cleanSpans(spans []sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpan {
 	copied := false
 	for i, span := range spans {
-		if spanIsValid(span) {
+		if spanIsClean(span) {
 			continue
 		}
 		if !copied {
 			spans, copied = slices.Clone(spans), true
 		}
-		spans[i] = newValidSpan(span)
+		spans[i] = newCleanSpan(span)
 	}
 	return spans
 }
 
-// A validSpan is a span with other texts.
-type validSpan struct {
+// A cleanSpan is a span with other texts.
+type cleanSpan struct {
 	sdktrace.ReadOnlySpan
 	name   string
 	attrs  []attribute.KeyValue
@@ -40,8 +45,8 @@ type validSpan struct {
 	status sdktrace.Status
 }
 
-func newValidSpan(span sdktrace.ReadOnlySpan) sdktrace.ReadOnlySpan {
-	v := validSpan{
+func newCleanSpan(span sdktrace.ReadOnlySpan) sdktrace.ReadOnlySpan {
+	v := cleanSpan{
 		ReadOnlySpan: span,
 		name:         validText(span.Name()),
 		attrs:        validAttrs(span.Attributes()),
@@ -49,10 +54,15 @@ func newValidSpan(span sdktrace.ReadOnlySpan) sdktrace.ReadOnlySpan {
 		links:        slices.Clone(span.Links()),
 		status:       span.Status(),
 	}
-	v.status.Description = validText(v.status.Description)
-	for i := range v.events {
-		v.events[i].Name = validText(v.events[i].Name)
-		v.events[i].Attributes = validAttrs(v.events[i].Attributes)
+	v.status.Description = redact.Text(validText(v.status.Description))
+	for i, event := range v.events {
+		v.events[i].Name = validText(event.Name)
+		v.events[i].Attributes = validAttrs(event.Attributes)
+		if m := exceptionMessage(event); m >= 0 {
+			attrs := slices.Clone(v.events[i].Attributes)
+			attrs[m] = semconv.ExceptionMessage(redact.Text(attrs[m].Value.AsString()))
+			v.events[i].Attributes = attrs
+		}
 	}
 	for i := range v.links {
 		v.links[i].Attributes = validAttrs(v.links[i].Attributes)
@@ -60,22 +70,64 @@ func newValidSpan(span sdktrace.ReadOnlySpan) sdktrace.ReadOnlySpan {
 	return v
 }
 
-func (v validSpan) Name() string                     { return v.name }
-func (v validSpan) Attributes() []attribute.KeyValue { return v.attrs }
-func (v validSpan) Events() []sdktrace.Event         { return v.events }
-func (v validSpan) Links() []sdktrace.Link           { return v.links }
-func (v validSpan) Status() sdktrace.Status          { return v.status }
+func (v cleanSpan) Name() string                     { return v.name }
+func (v cleanSpan) Attributes() []attribute.KeyValue { return v.attrs }
+func (v cleanSpan) Events() []sdktrace.Event         { return v.events }
+func (v cleanSpan) Links() []sdktrace.Link           { return v.links }
+func (v cleanSpan) Status() sdktrace.Status          { return v.status }
 
-func spanIsValid(span sdktrace.ReadOnlySpan) bool {
-	if !utf8.ValidString(span.Name()) || !utf8.ValidString(span.Status().Description) || !attrsAreValid(span.Attributes()) {
+func spanIsClean(span sdktrace.ReadOnlySpan) bool {
+	if !utf8.ValidString(span.Name()) || !textIsClean(span.Status().Description) || !attrsAreValid(span.Attributes()) {
 		return false
 	}
 	for _, event := range span.Events() {
 		if !utf8.ValidString(event.Name) || !attrsAreValid(event.Attributes) {
 			return false
 		}
+		if m := exceptionMessage(event); m >= 0 && !textIsClean(event.Attributes[m].Value.AsString()) {
+			return false
+		}
 	}
 	return !slices.ContainsFunc(span.Links(), func(l sdktrace.Link) bool { return !attrsAreValid(l.Attributes) })
+}
+
+func textIsClean(text string) bool { return utf8.ValidString(text) && redact.Text(text) == text }
+
+// exceptionMessage returns the place of the message among the attributes of an exception event, or -1.
+func exceptionMessage(event sdktrace.Event) int {
+	if event.Name != semconv.ExceptionEventName {
+		return -1
+	}
+	return slices.IndexFunc(event.Attributes, func(a attribute.KeyValue) bool {
+		return a.Key == semconv.ExceptionMessageKey && a.Value.Type() == attribute.STRING
+	})
+}
+
+// validRecords changes log records, which are the batch processor's own copies.
+func validRecords(records []sdklog.Record) []sdklog.Record {
+	for i := range records {
+		r := &records[i]
+		r.SetSeverityText(validText(r.SeverityText()))
+		r.SetEventName(validText(r.EventName()))
+		if body := r.Body(); !valueIsValid(body) {
+			r.SetBody(validValue(body))
+		}
+		valid := true
+		r.WalkAttributes(func(a attribute.KeyValue) bool {
+			valid = attrIsValid(a)
+			return valid
+		})
+		if valid {
+			continue
+		}
+		attrs := make([]attribute.KeyValue, 0, r.AttributesLen())
+		r.WalkAttributes(func(a attribute.KeyValue) bool {
+			attrs = append(attrs, a)
+			return true
+		})
+		r.SetAttributes(validAttrs(attrs)...)
+	}
+	return records
 }
 
 // makeValid changes the attributes of what a reader has collected, which is the pipeline's own.

@@ -19,8 +19,8 @@ import (
 const noUTF8 = "a\xffb"
 
 func TestTextThatIsNoUTF8CostsNoSpan(t *testing.T) {
-	c := newCollector(t, nil)
-	providers := setup(t, tracesTo(c.URL), quietly(time.Minute))
+	c := newCollector(t, "http/protobuf", nil)
+	providers := setup(t, c.tracesOnly(), quietly(time.Minute))
 	tracer := providers.TracerProvider().Tracer("test")
 	for name, mark := range map[string]func(trace.Span){
 		"attribute": func(s trace.Span) { s.SetAttributes(attribute.String("url.path", noUTF8)) },
@@ -49,18 +49,19 @@ func TestTextThatIsNoUTF8CostsNoSpan(t *testing.T) {
 	if err := providers.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	slices.Sort(c.spans)
+	got := c.names()
+	slices.Sort(got)
 	want := []string{"attribute", "a\ufffdb", "error", "event", "event attribute", "harmless", "key", "link", "list", "map", "slice"}
-	if diff := cmp.Diff(want, c.spans); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestAttributeThatIsNoUTF8CostsNoMetric(t *testing.T) {
-	c := newCollector(t, nil)
+	c := newCollector(t, "http/protobuf", nil)
 	config := quietly(time.Minute)
 	config.NoRuntimeMetrics = true
-	providers := setup(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": c.URL, "OTEL_TRACES_EXPORTER": "none"}, config)
+	providers := setup(t, c.env("OTEL_TRACES_EXPORTER", "none"), config)
 	meter := providers.MeterProvider().Meter("test")
 	counter, _ := meter.Int64Counter("counter")
 	duration, _ := meter.Float64Histogram("duration")
@@ -80,8 +81,8 @@ func TestAttributeThatIsNoUTF8CostsNoMetric(t *testing.T) {
 }
 
 func TestResourceThatIsNoUTF8CostsNothing(t *testing.T) {
-	c := newCollector(t, nil)
-	env := tracesTo(c.URL)
+	c := newCollector(t, "http/protobuf", nil)
+	env := c.tracesOnly()
 	env["OTEL_RESOURCE_ATTRIBUTES"] = "team=%ff"
 	providers := setup(t, env, quietly(time.Minute))
 	traceSpans(providers, 1)
