@@ -20,9 +20,11 @@
 //
 // # What cannot be shown
 //
-// A series that Prometheus cannot take (two metrics with one name and two types, a label le of one's own on
-// a histogram, a text that is no UTF-8) is left out and logged; the rest is served. So is a metric whose
+// A series that Prometheus cannot take (two metrics with one name and two types, a label that is there
+// already, a text that is no UTF-8) is left out and logged; the rest is served. So is a metric whose
 // name another scope uses with another description, if the first one has none.
+//
+// An attribute le of a histogram becomes the label exported_le.
 //
 // Exemplars need OpenMetrics, which Prometheus asks for by itself, and its feature exemplar-storage. They
 // are there where a value was recorded under a sampled span.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/otlptranslator"
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -51,7 +52,7 @@ func New(cfg Config) (*Handler, error) {
 	}
 	return &Handler{
 		Reader: exporter,
-		handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		handler: promhttp.HandlerFor(readable{registry}, promhttp.HandlerOpts{
 			ErrorLog:            &faultLog{logger: cfg.Logger},
 			ErrorHandling:       promhttp.ContinueOnError, // one bad series must not blind a service
 			MaxRequestsInFlight: maxScrapes,
@@ -60,6 +61,27 @@ func New(cfg Config) (*Handler, error) {
 			EnableOpenMetrics:   true,
 		}),
 	}, nil
+}
+
+// readable renames the label le of histograms, which is that of their buckets: a line that has it twice
+// makes Prometheus refuse the whole scrape.
+type readable struct{ prometheus.Gatherer }
+
+func (r readable) Gather() ([]*dto.MetricFamily, error) {
+	families, err := r.Gatherer.Gather()
+	for _, family := range families {
+		if family.GetType() != dto.MetricType_HISTOGRAM {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			for _, label := range m.GetLabel() {
+				if label.GetName() == "le" {
+					label.Name = new("exported_le") // as Prometheus itself does with labels that collide
+				}
+			}
+		}
+	}
+	return families, err
 }
 
 // ServeHTTP answers a scrape.
