@@ -87,7 +87,8 @@ type Config struct {
 	MaxHeaderBytes int
 	// MaxBodyBytes bounds a request's body; see [LimitBody]. Zero is 1 MiB; negative: no bound.
 	MaxBodyBytes int64
-	// MaxConcurrent bounds the requests in hand; see [LimitConcurrency]. Zero is 1,000; negative: no bound.
+	// MaxConcurrent bounds the requests in hand, and in an overload a lower limit that adapts does; see
+	// [LimitConcurrency]. Probes are not counted. Zero is 1,000; negative: no bound.
 	MaxConcurrent int
 
 	// DrainDelay is how long the server goes on accepting after its stop began, not ready and ending
@@ -184,6 +185,10 @@ func newLayers(next http.Handler, cfg Config) (*layers, error) {
 	if err != nil {
 		return nil, err
 	}
+	c, err := newConcurrency(cfg.MaxConcurrent, cfg.MeterProvider)
+	if err != nil {
+		return nil, err
+	}
 	_, isMux := next.(*http.ServeMux)
 	return &layers{
 		next:        next,
@@ -193,7 +198,7 @@ func newLayers(next http.Handler, cfg Config) (*layers, error) {
 		recoverer:   true,
 		deadline:    &deadlineLayer{limit: cfg.RequestTimeout, header: !cfg.Public},
 		maxBody:     cfg.MaxBodyBytes,
-		concurrency: newConcurrency(cfg.MaxConcurrent),
+		concurrency: c,
 		routes:      isMux,
 		logger:      cfg.Logger,
 	}, nil

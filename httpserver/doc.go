@@ -14,7 +14,7 @@
 //		server.Health().Check("db", db.PingContext)
 //
 //		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-//		defer stop()
+//		context.AfterFunc(ctx, stop) // a second signal then ends the process at once
 //		if err := server.Run(ctx); err != nil {
 //			log.Fatal(err)
 //		}
@@ -47,7 +47,7 @@
 //	Recover           a panic becomes a 500
 //	Deadline          30 s, or what the caller says it waits
 //	LimitBody         1 MiB, beyond it 413
-//	LimitConcurrency  1,000 requests in hand, beyond it 503 and Retry-After
+//	LimitConcurrency  1,000 requests in hand, fewer in an overload, beyond it 503 and Retry-After
 //	Routes            the mux's own 404 and 405 as problem documents
 //
 // Each is exported and can be used alone. Together they run as one handler with one state for the
@@ -74,7 +74,7 @@
 // When Run's context ends, the server turns its readiness off and says "Connection: close" (HTTP/2:
 // GOAWAY) with every response, while it goes on accepting for [Config.DrainDelay]; then it stops
 // accepting and waits for what it has in hand, at most [Config.DrainTimeout]; then it ends the contexts of what
-// is left, and a second later the connections. [Server.Run] has the details. Requests do not end with Run's context.
+// is left, and a second later the connections, and logs where handlers hang. [Server.Run] has the details. Requests do not end with Run's context.
 //
 // # What it guarantees
 //

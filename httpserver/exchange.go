@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/backend-platform/sdk/internal/logctx"
+	"github.com/backend-platform/sdk/resilience"
 )
 
 // layers is a chain of middleware in its one order, run as one handler: a request pays for one state,
@@ -70,7 +71,7 @@ type exchange struct {
 	line    [9]slog.Attr // of the access log
 
 	routed   atomic.Pointer[http.Request] // the request that an error-returning handler got
-	admitted bool                         // by the concurrency limit
+	permit   resilience.Permit            // of the concurrency limit
 	returned bool                         // next came back: no panic, no Goexit
 
 	mu      sync.Mutex // a handler may still run when its middleware has answered (http.TimeoutHandler)
@@ -115,7 +116,9 @@ func (l *layers) enter(w http.ResponseWriter, r *http.Request) (*exchange, http.
 	}
 	x.method = r.Method
 	x.writer.ResponseWriter = w
-	x.writer.closing = l.closing
+	if http2ConnOf(r) == nil {
+		x.writer.closing = l.closing // others are asked to leave by a frame
+	}
 	if l.routes {
 		x.writer.unrouted = x
 	}
@@ -162,8 +165,8 @@ func (x *exchange) finish() {
 	if form := x.request.MultipartForm; form != nil {
 		x.came.MultipartForm = form // net/http removes its temporary files, and knows only its own request
 	}
-	if x.admitted {
-		l.concurrency.release()
+	if l.concurrency != nil {
+		x.permit.Release(x.learnt())
 	}
 	took := time.Since(x.start)
 	x.mu.Lock()

@@ -1,8 +1,12 @@
 package httpserver_test
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,8 +34,8 @@ func TestLoadIsShedBeyondTheLimit(t *testing.T) {
 			if p := problemOf(t, w); w.Code != 503 || p["reason"] != "OVERLOADED" || p["retryable"] != true {
 				t.Errorf("answer = %d %v", w.Code, p)
 			}
-			if got := w.Header().Get("Retry-After"); got != "1" {
-				t.Errorf("Retry-After = %q", got)
+			if got := w.Header().Get("Retry-After"); got != "1" && got != "2" && got != "3" {
+				t.Errorf("Retry-After = %q, want 1 to 3", got)
 			}
 		}
 		if served != 5 {
@@ -74,4 +78,76 @@ func TestConcurrencyLimitCanBeTurnedOff(t *testing.T) {
 	if w := observe(t, failing(nil), httpserver.Config{MaxConcurrent: -1}).get("/"); w.Code != 200 {
 		t.Errorf("status = %d", w.Code)
 	}
+}
+
+// Requests of a service come at random and need one of a few places for a random time, as of a pool of connections. At
+// normal load nothing is shed; at four times what the service can do, as many are served as it can, in a time that is
+// about the normal one.
+func TestSheddingKeepsLatencyAtFourTimesTheCapacity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const places, mean = 10, 10 * time.Millisecond
+		const capacity = float64(places) / 0.010
+		rng := rand.New(rand.NewPCG(1, 3))
+		random := func(mean time.Duration) time.Duration { return time.Duration(rng.ExpFloat64() * float64(mean)) }
+		pool := make(chan struct{}, places)
+		handler, err := httpserver.NewHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			need, _ := time.ParseDuration(r.URL.RawQuery)
+			pool <- struct{}{}
+			time.Sleep(need)
+			<-pool
+		}), httpserver.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		var mu sync.Mutex
+		var shed int
+		var served []time.Duration
+		offer := func(load float64, length time.Duration) (median, p99 time.Duration, rate float64, refused int) {
+			mu.Lock()
+			shed, served = 0, nil
+			mu.Unlock()
+			for end := time.Now().Add(length); time.Now().Before(end); {
+				time.Sleep(random(time.Duration(float64(time.Second) / (load * capacity))))
+				r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/", RawQuery: random(mean).String()}}
+				go func() {
+					began := time.Now()
+					w := &httptest.ResponseRecorder{}
+					handler.ServeHTTP(w, r)
+					mu.Lock()
+					defer mu.Unlock()
+					if w.Code == http.StatusServiceUnavailable {
+						shed++
+						return
+					}
+					served = append(served, time.Since(began))
+				}()
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			slices.Sort(served)
+			n := len(served)
+			return served[n/2], served[n*99/100], float64(n) / length.Seconds(), shed
+		}
+
+		normal, normal99, _, refused := offer(0.8, 2*time.Second)
+		if refused > 0 {
+			t.Errorf("%d requests were shed at normal load", refused)
+		}
+		offer(4, 3*time.Second) // the limit finds its place
+		median, p99, rate, refused := offer(4, 2*time.Second)
+		t.Logf("normal: p50 %v, p99 %v; at 4 times the capacity: p50 %v, p99 %v, %.0f of %.0f a second served, %d shed",
+			normal, normal99, median, p99, rate, capacity, refused)
+		if median > 3*normal || p99 > 3*normal99 {
+			t.Errorf("requests take %v (p99 %v), and %v (p99 %v) at normal load", median, p99, normal, normal99)
+		}
+		if rate < 0.8*capacity || refused == 0 {
+			t.Errorf("%.0f a second are served, of %.0f that can be; %d shed", rate, capacity, refused)
+		}
+		offer(0.8, 3*time.Second) // the limit rises
+		if _, _, _, refused := offer(0.8, 2*time.Second); refused > 0 {
+			t.Errorf("%d requests were shed when the load was normal again", refused)
+		}
+		time.Sleep(time.Minute) // for what is in hand
+	})
 }

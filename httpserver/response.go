@@ -21,6 +21,7 @@ type response struct {
 	bytes    int64 // of the body
 	broken   error // what the first failed write said: the client is gone
 	hijacked bool
+	streamed bool // sent in parts
 	discard  bool // the body was replaced by a problem document
 
 	closing  *atomic.Bool // true: every response ends its connection
@@ -142,6 +143,7 @@ func (rw *response) flush() error {
 		return nil
 	}
 	rw.implicit()
+	rw.streamed = true
 	err := http.NewResponseController(rw.ResponseWriter).Flush()
 	rw.wrote(0, err)
 	return err
