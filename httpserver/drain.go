@@ -1,10 +1,14 @@
 package httpserver
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
+
+	"github.com/backend-platform/sdk/errors"
 )
 
 const (
@@ -19,6 +23,7 @@ const (
 func (s *Server) announce(ctx context.Context) {
 	s.health.SetReady(false)
 	s.closing.Store(true)
+	s.http2.goAway()
 	close(s.draining)
 	s.logger().LogAttrs(ctx, slog.LevelInfo, "http server draining",
 		slog.String("addr", s.Addr().String()), slog.Int64("requests", s.inHand.Load()))
@@ -55,7 +60,11 @@ func (s *Server) drain(ctx context.Context, end context.CancelCauseFunc) error {
 	end(ErrShuttingDown)
 	s.finish(lastWord, nil)
 	stuck := s.inHand.Load()
-	_ = s.http.Close()
+	if stuck > 0 {
+		s.logger().LogAttrs(ctx, slog.LevelError, "http server cuts off handlers that do not end",
+			slog.Int64("requests", stuck), slog.String("stacks", stuckStacks()))
+	}
+	_ = errors.Join(s.http.Close(), s.http2.end())
 	s.stopAdmin()
 	if late == 0 {
 		return nil // connections without a request, such as one whose header never came
@@ -78,7 +87,7 @@ func (s *Server) finish(bound time.Duration, hurry <-chan struct{}) bool {
 		return s.inHand.Load() == 0
 	default:
 	}
-	if s.http.Shutdown(ctx) != nil {
+	if s.shutdown(ctx) != nil {
 		return false
 	}
 	ticker := time.NewTicker(pollHandlers)
@@ -93,6 +102,30 @@ func (s *Server) finish(bound time.Duration, hurry <-chan struct{}) bool {
 		}
 	}
 	return true
+}
+
+// shutdown waits for the connections of both servers: HTTP/2's are the outer's, too.
+func (s *Server) shutdown(ctx context.Context) error {
+	inner := make(chan error, 1)
+	go func() { inner <- s.http2.http.Shutdown(ctx) }()
+	return errors.Join(s.http.Shutdown(ctx), <-inner)
+}
+
+// maxStacks bounds the text of stuckStacks, in bytes.
+const maxStacks = 64 << 10
+
+// stuckStacks returns what the goroutines do that handle requests: a list of requests could not say where they hang,
+// and would cost every request.
+func stuckStacks() string {
+	all := make([]byte, 1<<20)
+	all = all[:runtime.Stack(all, true)]
+	var found []byte
+	for stack := range bytes.SplitSeq(all, []byte("\n\n")) {
+		if bytes.Contains(stack, []byte("httpserver.(*Server).serve(")) && len(found)+len(stack) < maxStacks {
+			found = append(append(found, stack...), "\n\n"...)
+		}
+	}
+	return string(bytes.TrimSpace(found))
 }
 
 func (s *Server) stopAdmin() {

@@ -26,6 +26,7 @@ type Server struct {
 	handler  http.Handler
 	listener net.Listener
 	http     *http.Server
+	http2    *http2Server
 
 	adminMux      *http.ServeMux
 	adminListener net.Listener // nil: none
@@ -79,6 +80,7 @@ func New(handler http.Handler, cfg Config) (*Server, error) {
 	s.adminMux = NewAdminMux(s.health)
 	s.http = s.newHTTPServer(http.HandlerFunc(s.serve))
 	s.http.TLSConfig = files.config(cfg.TLS, s.http)
+	s.http2 = newHTTP2Server()
 	s.admin = s.newHTTPServer(s.adminMux)
 	s.admin.ReadTimeout, s.admin.WriteTimeout = 0, 0 // a profile takes the time that it is asked for
 	if err := s.listen(); err != nil {
@@ -129,12 +131,17 @@ func listen(given net.Listener, addr string) (net.Listener, error) {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.inHand.Add(1)
 	defer s.inHand.Add(-1)
+	leaving := s.closing.Load()
+	if c := http2ConnOf(r); leaving && c != nil {
+		c.goAway()
+		leaving = false
+	}
 	probe := s.probes[r.URL.Path]
 	if probe == nil || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		s.handler.ServeHTTP(w, r)
 		return
 	}
-	if s.closing.Load() {
+	if leaving {
 		w.Header().Set("Connection", "close")
 	}
 	probe.ServeHTTP(w, r)
@@ -187,11 +194,13 @@ func (s *Server) Draining() <-chan struct{} { return s.draining }
 //
 //  1. Readiness turns off, Draining is closed, and every response says "Connection: close" (HTTP/2:
 //     GOAWAY), while requests are still accepted, for DrainDelay. Clients leave at a moment of their own;
-//     measured, any order without this breaks requests on connections that are kept alive. An HTTP/2
-//     request that crosses a GOAWAY on its way is not begun, and clients repeat it, as net/http does
-//     if it can have the body again.
+//     measured, any order without this breaks requests on connections that are kept alive. This GOAWAY
+//     promises an answer to every request that is on its way (RFC 9113, section 6.8), which net/http's own
+//     does not; without a DrainDelay there is no time between the two, and with unencrypted HTTP/2 only
+//     the latter.
 //  2. Nothing is accepted any more; requests in hand have DrainTimeout to finish.
 //  3. What is left has its context ended (cause [ErrShuttingDown]), and a second later its connection.
+//     Where handlers hang that do not end even then, is logged.
 //
 // The admin address is served until the end. The contexts of requests carry the values of ctx, but do
 // not end with it.
@@ -209,6 +218,7 @@ func (s *Server) Run(ctx context.Context) error {
 	base, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(ErrShuttingDown)
 	s.http.BaseContext = func(net.Listener) context.Context { return base }
+	s.http2.adopt(s.http)
 
 	var serving sync.WaitGroup
 	defer func() {
@@ -218,6 +228,7 @@ func (s *Server) Run(ctx context.Context) error {
 	failed := make(chan error, 2)
 	serving.Go(func() { failed <- serveError(s.serveAdmin()) })
 	serving.Go(func() { failed <- serveError(s.servePublic()) })
+	serving.Go(func() { _ = s.http2.http.Serve(s.http2) })
 
 	s.health.SetReady(true)
 	s.logger().LogAttrs(ctx, slog.LevelInfo, "http server ready", slog.String("addr", s.Addr().String()))
@@ -260,7 +271,7 @@ func serveError(err error) error {
 // return. It may be called at any time, also without Run, and more than once.
 func (s *Server) Close() error {
 	s.close.Do(func() { close(s.closed) })
-	err := errors.Join(s.http.Close(), s.admin.Close())
+	err := errors.Join(s.http.Close(), s.http2.end(), s.admin.Close())
 	// A server that has never served does not know its listener.
 	_ = s.listener.Close()
 	if s.adminListener != nil {
