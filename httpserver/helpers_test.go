@@ -250,3 +250,12 @@ func sha256Base64(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
+
+// samples returns how many durations were recorded.
+func (o observed) samples(t *testing.T) (n uint64) {
+	t.Helper()
+	for _, point := range o.metric(t, "http.server.request.duration").Data.(metricdata.Histogram[float64]).DataPoints {
+		n += point.Count
+	}
+	return n
+}

@@ -8,7 +8,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -229,5 +232,121 @@ func TestHandlerThatSaysNothingIs200(t *testing.T) {
 	o.get("/")
 	if got := o.logs.line(t, "request served")["http.response.status_code"]; got != 200.0 {
 		t.Errorf("status = %v", got)
+	}
+}
+
+// fileTaker is a writer with a fast path for files, as that of net/http.
+type fileTaker struct {
+	http.ResponseWriter
+	took any
+}
+
+func (f *fileTaker) ReadFrom(src io.Reader) (int64, error) {
+	f.took = src
+	return io.Copy(f.ResponseWriter, src)
+}
+
+// What io.Copy gets reaches the writer of net/http as it is, so that it can use sendfile.
+func TestFileReachesTheConnectionAsAFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "page")
+	if err := os.WriteFile(name, []byte("content"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for kind, stack := range everyMiddleware(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		file, err := os.Open(name)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer file.Close()
+		if n, err := io.Copy(w, file); n != 7 || err != nil {
+			t.Errorf("copied %d bytes, %v", n, err)
+		}
+	})) {
+		w := &fileTaker{ResponseWriter: httptest.NewRecorder()}
+		stack.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/orders", nil))
+		if _, ok := w.took.(syscall.Conn); !ok { // os wraps the file, but does not hide it
+			t.Errorf("%s: the writer gets a %T", kind, w.took)
+		}
+	}
+}
+
+// HTTP/2 has other interfaces than HTTP/1.1, and they are kept just so.
+func TestHTTP2WriterKeepsItsInterfaces(t *testing.T) {
+	o := observe(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		if err := errors.Join(
+			rc.SetReadDeadline(time.Now().Add(time.Hour)), rc.SetWriteDeadline(time.Now().Add(time.Hour)), rc.EnableFullDuplex(),
+		); err != nil {
+			t.Error(err)
+		}
+		_, flusher := w.(http.Flusher)
+		_, pusher := w.(http.Pusher)
+		_, hijacker := w.(http.Hijacker)
+		if r.ProtoMajor != 2 || !flusher || !pusher || hijacker {
+			t.Errorf("%s: flusher %v, pusher %v, hijacker %v", r.Proto, flusher, pusher, hijacker)
+		}
+		// An echo, event by event: the client sends the next when it has read the last.
+		_ = rc.Flush()
+		lines := bufio.NewScanner(r.Body)
+		for lines.Scan() {
+			_, _ = io.WriteString(w, lines.Text()+"!\n")
+			_ = rc.Flush()
+		}
+	}), httpserver.Config{})
+	server := httptest.NewUnstartedServer(o)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	body, send := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := server.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answers := bufio.NewScanner(res.Body)
+	for _, word := range []string{"one", "two", "three"} {
+		_, _ = io.WriteString(send, word+"\n")
+		if !answers.Scan() || answers.Text() != word+"!" {
+			t.Errorf("answer = %q, %v", answers.Text(), answers.Err())
+		}
+	}
+	_ = send.Close()
+	if answers.Scan() || answers.Err() != nil {
+		t.Errorf("the end: %q, %v", answers.Text(), answers.Err())
+	}
+}
+
+// A connection that a handler takes over, as a WebSocket does, is its own from then on.
+func TestHijackedConnectionTalksBothWays(t *testing.T) {
+	o := observe(t, httpserver.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+		conn, buf, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		_, _ = buf.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		_ = buf.Flush()
+		line, err := buf.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		_, _ = buf.WriteString("you said " + line)
+		_ = buf.Flush()
+		return errors.Internal.New("Too late to be told.")
+	}), httpserver.Config{})
+	server := served(t, o)
+	raw := exchangeBytes(t, server.Listener.Addr(), "GET / HTTP/1.1\r\nHost: orders\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhello\n")
+	if !strings.HasPrefix(raw, "HTTP/1.1 101 ") || !strings.HasSuffix(raw, "\r\n\r\nyou said hello\n") {
+		t.Errorf("response = %q", raw)
+	}
+	server.Close()
+	line := o.logs.line(t, "request failed after its response had begun")
+	if line["http.response.status_code"] != 101.0 {
+		t.Errorf("line = %v", line)
 	}
 }
