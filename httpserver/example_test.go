@@ -130,19 +130,26 @@ func ExampleNewHandler() {
 	// {"title":"Method Not Allowed","status":405,"detail":"This path does not have the method of the request. See the header Allow.","code":"invalid_argument","reason":"METHOD_NOT_ALLOWED","domain":"httpserver","retryable":false}
 }
 
+var catalogue = errors.NewCatalogue("orders", "https://errors.example.com/orders/")
+
+var errOutOfStock = catalogue.Define(errors.Definition{
+	Code:   errors.FailedPrecondition,
+	Reason: "OUT_OF_STOCK",
+	Title:  "Item is out of stock",
+	Doc:    "There are fewer than you ask for. Ask for less, or later.",
+})
+
+// mountDocumentation serves https://errors.example.com/orders/OUT_OF_STOCK and the list of all errors.
+func mountDocumentation(mux *http.ServeMux) {
+	mux.Handle("GET /orders/", httpserver.CatalogueHandler(catalogue))
+}
+
 // The type URI of an error is where the service that defines it serves its documentation.
 func ExampleCatalogueHandler() {
-	catalogue := errors.NewCatalogue("orders", "https://errors.example.com/orders/")
-	outOfStock := catalogue.Define(errors.Definition{
-		Code:   errors.FailedPrecondition,
-		Reason: "OUT_OF_STOCK",
-		Title:  "Item is out of stock",
-		Doc:    "There are fewer than you ask for. Ask for less, or later.",
-	})
 	mux := http.NewServeMux()
-	mux.Handle("GET /orders/", httpserver.CatalogueHandler(catalogue))
+	mountDocumentation(mux)
 	mux.Handle("POST /buy", httpserver.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
-		return outOfStock.New("Only 3 left.")
+		return errOutOfStock.New("Only 3 left.")
 	}))
 	server := httptest.NewServer(mux)
 	defer server.Close()

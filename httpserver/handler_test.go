@@ -2,6 +2,7 @@ package httpserver_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,27 +20,37 @@ import (
 	"github.com/backend-platform/sdk/httpserver"
 )
 
-// The whole table, as the server obeys it: status, code, log level, span status.
+// The whole table, as the server obeys it over real HTTP: status, code, log level, span status.
 func TestEveryCodeDecidesStatusLogLevelAndSpan(t *testing.T) {
 	for _, code := range errors.Codes() {
 		t.Run(code.String(), func(t *testing.T) {
-			o := observe(t, failing(code.New("What the caller may know.")), httpserver.Config{})
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			if code == errors.Canceled {
-				cancel() // only then is it the right code
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+			o := observe(t, httpserver.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
+				if code == errors.Canceled { // the right code only if the caller goes away
+					leave()
+					<-r.Context().Done()
+				}
+				return code.New("What the caller may know.")
+			}), httpserver.Config{})
+			server := served(t, o)
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
+			if err != nil {
+				t.Fatal(err)
 			}
-			w := o.call(httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
-
-			if w.Code != code.HTTPStatus() {
-				t.Errorf("status = %d, want %d", w.Code, code.HTTPStatus())
+			res, err := server.Client().Do(req)
+			if err == nil {
+				p := decodeResponse(t, res)
+				if res.StatusCode != code.HTTPStatus() || p["code"] != code.String() || p["detail"] != "What the caller may know." {
+					t.Errorf("answer = %d %v", res.StatusCode, p)
+				}
+			} else if code != errors.Canceled {
+				t.Fatal(err)
 			}
-			p := problemOf(t, w)
-			if p["code"] != code.String() || p["detail"] != "What the caller may know." {
-				t.Errorf("document = %v", p)
-			}
-			if got := o.logs.line(t, "request failed")["level"]; got != code.Level().String() {
-				t.Errorf("log level = %v, want %v", got, code.Level())
+			server.Close() // waits for the handler
+			line := o.logs.line(t, "request failed")
+			if line["level"] != code.Level().String() || line["http.response.status_code"] != float64(code.HTTPStatus()) {
+				t.Errorf("line = %v, want level %v", line, code.Level())
 			}
 			span := o.span(t)
 			wantStatus, wantType := codes.Unset, any(nil)
@@ -54,6 +65,15 @@ func TestEveryCodeDecidesStatusLogLevelAndSpan(t *testing.T) {
 			}
 		})
 	}
+}
+
+func decodeResponse(t *testing.T, res *http.Response) (members map[string]any) {
+	t.Helper()
+	defer res.Body.Close()
+	if err := json.NewDecoder(res.Body).Decode(&members); err != nil {
+		t.Fatal(err)
+	}
+	return members
 }
 
 func TestProblemDocumentCarriesTraceAndInstance(t *testing.T) {
