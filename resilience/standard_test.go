@@ -251,15 +251,23 @@ func compareScenarios(t *testing.T, policies map[string]func(t *testing.T) resil
 
 // runScript makes three rounds of calls with various deadlines, and returns what came of them.
 func runScript(t *testing.T, p resilience.Policy, script []error) string {
-	attempt := func(ctx context.Context) error {
+	var mu sync.Mutex // a hedge makes attempts at the same time
+	next := func() (err error, hang bool) {
+		mu.Lock()
+		defer mu.Unlock()
 		if len(script) == 0 {
-			time.Sleep(10 * time.Millisecond)
-			return nil
+			return nil, false
 		}
-		err := script[0]
-		script = script[1:]
-		if err == nil {
+		err, script = script[0], script[1:]
+		return err, err == nil
+	}
+	attempt := func(ctx context.Context) error {
+		err, hang := next()
+		switch {
+		case hang:
 			return untilDone(nil)(ctx)
+		case err == nil:
+			time.Sleep(10 * time.Millisecond)
 		}
 		return err
 	}
