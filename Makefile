@@ -111,6 +111,10 @@ readme: need-go ## refresh the blocks of Go in all Markdown files from their sou
 budget: need-go ## rewrite the lists of what each module may link
 	@$(call REPOCHECK,Budget) -update budget
 
+.PHONY: simulate
+simulate: need-go ## a dependency in trouble, in virtual time: the figures and the plot of resilience/SIMULATION.md
+	@go test ./resilience/internal/simulation -count=1 -update
+
 ##
 .PHONY: bench-quick
 bench-quick: need-go ## this SDK beside its peers, a short run: ratios and allocations
