@@ -138,6 +138,23 @@ func TestThrottleCountsWhatTheDestinationSays(t *testing.T) {
 	}
 }
 
+func TestThrottleDoesNotCountCallsThatSayNothing(t *testing.T) {
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	th := newThrottle(t, resilience.ThrottleConfig{})
+	for range 19 {
+		_ = th.Do(t.Context(), returns(errors.ResourceExhausted))
+	}
+	for range 30 {
+		_ = th.Do(gone, returns(errors.NotFound))
+		_ = th.Do(t.Context(), returns(errOpen))
+	}
+	_ = th.Do(t.Context(), returns(errors.ResourceExhausted))
+	if got := th.Refusing(); got != 0.9 {
+		t.Errorf("20 calls, none accepted: refusing %v", got)
+	}
+}
+
 func TestThrottleCountsAPanicAsNotAccepted(t *testing.T) {
 	th := newThrottle(t, resilience.ThrottleConfig{MinCalls: 1})
 	func() {
