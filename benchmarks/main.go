@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -59,5 +60,7 @@ func run(quick bool, only string) error {
 
 // rows are all comparisons, one file a module.
 func rows() []row {
-	return append([]row{errorsRow(), resilienceRow(), loggingRow(), tracingRow(), httpclientRow(), kafkaRow()}, httpserverRows()...)
+	return slices.Concat(
+		[]row{errorsRow()}, resilienceRows(), []row{loggingRow(), tracingRow(), httpclientRow()}, httpserverRows(), []row{kafkaRow()},
+	)
 }

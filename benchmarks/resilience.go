@@ -21,6 +21,10 @@ const (
 	sameLimits = "3 attempts, 50 % of 20 calls in 10 s, 10 s an attempt, 30 s in all"
 )
 
+func resilienceRows() []row {
+	return []row{resilienceRow(), resilienceOpenRow(), resiliencePipelineRow(), resilienceLimitRow()}
+}
+
 func resilienceRow() row {
 	return row{"resilience: a call through a closed breaker", "call", []contender{
 		{"sdk", "", sdkBreaker},
@@ -113,7 +117,7 @@ func gobreakerTwoStep(open bool) (work, func(), error) {
 }
 
 func failsafeBreaker() (work, func(), error) {
-	breaker := circuitbreaker.NewBuilder[any]().WithFailureRateThreshold(50, 20, 10*time.Second).Build()
+	breaker := circuitbreaker.NewBuilder[any]().WithFailureRateThreshold(0.5, 20, 10*time.Second).Build()
 	return all(func(n int) error {
 		for range n {
 			if !breaker.TryAcquirePermit() {
@@ -165,7 +169,7 @@ func failsafePipeline() (work, func(), error) {
 	executor := failsafe.With[int](
 		timeout.New[int](30*time.Second),
 		retrypolicy.NewBuilder[int]().WithMaxRetries(2).WithBackoff(100*time.Millisecond, 2*time.Second).WithJitterFactor(.9).Build(),
-		circuitbreaker.NewBuilder[int]().WithFailureRateThreshold(50, 20, 10*time.Second).Build(),
+		circuitbreaker.NewBuilder[int]().WithFailureRateThreshold(0.5, 20, 10*time.Second).Build(),
 		timeout.New[int](10*time.Second),
 	)
 	ctx := context.Background()

@@ -50,7 +50,7 @@ const (
 	plotLeft, plotTop       = 52, 40
 	columns                 = 2
 	legendHeight            = 40
-	highest                 = 1500 // a second, at the top of a panel
+	highest                 = 2000 // a second, at the top of a panel
 )
 
 // The colours are told apart by people who do not tell red from green, and on white as on black.
@@ -71,7 +71,7 @@ func Plot(all []*Figures) string {
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">`+"\n", width, height, width, height)
 	b.WriteString("<title>Load on a dependency in trouble, and calls that succeed</title>\n" + style)
 	for i, key := range []struct{ class, text string }{{"offered", "calls offered"}, {"load", "attempts at the dependency"}, {"succeeded", "calls that succeed"}} {
-		x := plotLeft + 200*i
+		x := plotLeft + 230*i
 		fmt.Fprintf(&b, `<path class="key %s" d="M%d 20h28"/><text x="%d" y="24">%s</text>`+"\n", key.class, x, x+34, key.text)
 	}
 	for i, f := range all {
