@@ -24,8 +24,9 @@ type Config struct {
 	// the call as a whole. For one call: [Call.Timeout].
 	Timeout time.Duration
 	// AttemptTimeout is the time that one attempt has, from its start to the response's headers,
-	// connecting and sending the body included. Zero: 10 s, or Timeout if that is less. Negative: none.
-	// It must not be longer than Timeout.
+	// connecting and sending the body included. Zero: 10 s, or a third of Timeout if that is less, so
+	// that there is time for another after one that hangs. Negative: none. It must not be longer than
+	// Timeout.
 	AttemptTimeout time.Duration
 	// BodyIdleTimeout is how long one Read of the response's body may wait; time that the caller spends
 	// between two reads does not count. Zero: 10 s. Negative: none.
@@ -128,7 +129,7 @@ func (c Config) resolve() (Config, []error) {
 	c.Timeout = orDefault(c.Timeout, defaultTimeout)
 	shorter := defaultAttemptTimeout
 	if c.Timeout > 0 {
-		shorter = min(shorter, c.Timeout)
+		shorter = min(shorter, c.Timeout/3)
 	}
 	c.AttemptTimeout = orDefault(c.AttemptTimeout, shorter)
 	if c.Timeout > 0 && c.AttemptTimeout > c.Timeout {

@@ -57,7 +57,8 @@ func bareOpen(t *testing.T, g *gobreaker.TwoStepCircuitBreaker[struct{}]) {
 }
 
 // Counts.Requests has excluded calls and calls in flight in it: 10 failures among many cancelled calls
-// are no reason to open, and 10 failures of 20 are one even if 30 calls are out.
+// are no reason to open, and 10 failures of 20 are one even if 30 calls are out. Exclusions came with
+// https://github.com/sony/gobreaker/pull/107; beforeRequest counts a call before anybody can know.
 func TestGobreakerCountsExcludedCallsAsRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, b := bare(nil), newBreaker(t, steady)
@@ -98,8 +99,9 @@ func TestGobreakerCountsCallsInFlightAsRequests(t *testing.T) {
 	})
 }
 
-// A result is booked to the second in which its call began, so that the calls of a dependency that
-// hangs for ten seconds are never counted.
+// A result is booked to the second in which its call began (afterRequest compares the age of it), so that
+// the calls of a dependency that hangs for ten seconds are never counted. The same loss, after a change of
+// state: https://github.com/sony/gobreaker/issues/122.
 func TestGobreakerForgetsCallsThatTakeAsLongAsTheWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, b := bare(nil), newBreaker(t, steady)
@@ -131,6 +133,8 @@ func TestGobreakerForgetsCallsThatTakeAsLongAsTheWindow(t *testing.T) {
 	})
 }
 
+// A place is given back by done alone. Others have met it: https://github.com/resilience4j/resilience4j/issues/935
+// and https://github.com/App-vNext/Polly/issues/216.
 func TestGobreakerKeepsThePlaceOfAHungProbeForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, b := bare(nil), newBreaker(t, steady)
@@ -172,6 +176,7 @@ func TestGobreakerKeepsThePlaceOfAHungProbeForEver(t *testing.T) {
 	})
 }
 
+// done is a plain call of afterRequest (https://github.com/sony/gobreaker/pull/6), once or ten times.
 func TestGobreakerCountsASecondDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, b := bare(nil), newBreaker(t, steady)
@@ -238,7 +243,7 @@ func TestGobreakerCallsBackUnderItsLock(t *testing.T) {
 }
 
 // Its changes happen when a call comes, so what is fed by OnStateChange shows an open breaker for as
-// long as nobody calls.
+// long as nobody calls. The same in Polly: https://github.com/App-vNext/Polly/issues/481.
 func TestGobreakerTellsOfHalfOpenOnlyWhenACallComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gauge := gobreaker.StateClosed
@@ -258,7 +263,8 @@ func TestGobreakerTellsOfHalfOpenOnlyWhenACallComes(t *testing.T) {
 	})
 }
 
-// Its open period is fixed when it is made, so a fleet that saw the same outage probes in step.
+// Its open period is the same in all that are made alike (Settings.Timeout), so a fleet that saw the same
+// outage probes in step.
 func TestGobreakerOpensForTheSameTimeInEveryProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		periods := map[time.Duration]bool{}
@@ -280,7 +286,8 @@ func TestGobreakerOpensForTheSameTimeInEveryProcess(t *testing.T) {
 	})
 }
 
-// Its errors say nothing to whoever has to answer a request: no code, and no time to come back.
+// Its errors say nothing to whoever has to answer a request: no code, and no time to come back. What
+// ErrTooManyRequests means is asked in https://github.com/sony/gobreaker/issues/30 and 49.
 func TestGobreakerRefusesWithoutACodeOrATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, b := bare(nil), newBreaker(t, steady)
@@ -294,4 +301,24 @@ func TestGobreakerRefusesWithoutACodeOrATime(t *testing.T) {
 			t.Errorf("code %v, RetryAfter %v of %v", errors.CodeOf(err), errors.RetryAfter(err), err)
 		}
 	})
+}
+
+// https://github.com/sony/gobreaker/issues/72: when OnStateChange is called, the counts that led to the
+// change are gone.
+func TestGobreakerForgetsWhyItOpened(t *testing.T) {
+	g := gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
+		ReadyToTrip: func(c gobreaker.Counts) bool { return c.TotalFailures >= 20 },
+	})
+	for range 20 {
+		_, _ = g.Execute(func() (struct{}, error) { return struct{}{}, errFailed })
+	}
+	if got := g.Counts(); got.TotalFailures != 0 {
+		t.Errorf("gobreaker still knows of %d failures; it knew of none before", got.TotalFailures)
+	}
+	var why resilience.Transition
+	b := newBreaker(t, resilience.BreakerConfig{OnStateChange: func(t resilience.Transition) { why = t }})
+	open(t, b)
+	if why.Calls != 20 || why.Failures != 20 || why.OpenFor == 0 {
+		t.Errorf("the change says %+v", why)
+	}
 }

@@ -138,6 +138,69 @@ func TestHedgeAndRetryShareABudget(t *testing.T) {
 	})
 }
 
+// TestRetriesAndHedgesAgreeWithAModelOfTheirBudget makes random calls at random times: over any ten
+// seconds there are no more attempts than the calls and the budget allow, and where there was a reason to
+// make one, no fewer. What a tenth of the window more may grant is the price of counting in tenths.
+func TestRetriesAndHedgesAgreeWithAModelOfTheirBudget(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 13))
+			cfg := resilience.BudgetConfig{Ratio: 0.1 + rng.Float64()/3, MinPerSecond: rng.Float64()}
+			budget := must(resilience.NewBudget("inventory", cfg))(t)
+			both := resilience.Chain(
+				must(resilience.NewRetry("inventory", resilience.RetryConfig{SharedBudget: budget, Idempotent: true, Logger: quiet}))(t),
+				newHedge(t, resilience.HedgeConfig{SharedBudget: budget, Delay: 20 * time.Millisecond, Max: 2}),
+			)
+			var mu sync.Mutex
+			var calls, attempts []time.Time
+			note := func(events *[]time.Time) {
+				mu.Lock()
+				defer mu.Unlock()
+				*events = append(*events, time.Now())
+			}
+			var wg sync.WaitGroup
+			for range 1500 {
+				time.Sleep(time.Duration(rng.Int64N(int64(60 * time.Millisecond))))
+				takes, fails := time.Duration(rng.IntN(60))*time.Millisecond, rng.IntN(2) == 0
+				wg.Go(func() {
+					note(&calls)
+					_ = both.Do(t.Context(), func(ctx context.Context) error {
+						note(&attempts)
+						time.Sleep(takes)
+						if fails {
+							return errors.Unavailable
+						}
+						return ctx.Err()
+					})
+				})
+			}
+			wg.Wait()
+			for i, from := range calls {
+				if i%20 != 0 {
+					continue
+				}
+				within := func(events []time.Time, before, after time.Duration) (n float64) {
+					for _, at := range events {
+						if !at.Before(from.Add(-before)) && at.Before(from.Add(10*second+after)) {
+							n++
+						}
+					}
+					return n
+				}
+				more := within(attempts, 0, 0) - within(calls, second, 0)
+				allowed := max(cfg.Ratio*within(calls, 10*second, 0), 2*10*cfg.MinPerSecond)
+				if more > allowed+1 {
+					t.Fatalf("seed %d: in ten seconds there were %.0f attempts more than calls, the budget allows %.0f", seed, more, allowed)
+				}
+			}
+			total, earned := float64(len(attempts)-len(calls)), cfg.Ratio*float64(len(calls))
+			if floor := cfg.MinPerSecond * time.Since(calls[0]).Seconds(); total < 0.8*min(earned, floor) || total > max(earned, floor)+earned/5+10 {
+				t.Errorf("seed %d: %.0f attempts more than the %d calls, which earned %.0f, at least %.0f", seed, total, len(calls), earned, floor)
+			}
+		})
+	}
+}
+
 func TestHedgeEndsWithItsCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHedge(t, resilience.HedgeConfig{Delay: 100 * time.Millisecond})
@@ -251,6 +314,11 @@ func TestHedgeLeavesNothingBehind(t *testing.T) {
 					t.Fatalf("seed %d: attempt %d failed, and the call returned it", seed, value)
 				}
 				cancel()
+				began := a.began.Load()
+				time.Sleep(second) // a timer that was left would begin another
+				if a.began.Load() != began {
+					t.Fatalf("seed %d: an attempt began after the call", seed)
+				}
 			}
 		})
 	}
