@@ -92,11 +92,11 @@ func (sc *scanner) skipBlanks(begin int) int {
 // bare returns the end of a value without quotes, with the lists and forms in it.
 func (sc *scanner) bare(from int) int {
 	s, to := sc.s, sc.token(from)
-	for to < len(s) && (s[to] == '[' || s[to] == '{' || s[to] == '(') { // map[k:v], []string{"v"}
-		to = sc.token(min(sc.closing(to)+1, len(s)))
-	}
 	if start, end := sc.formAt(from); start == from && end > to { // a form goes on behind a blank
 		to = sc.token(end)
+	}
+	for to < len(s) && (s[to] == '[' || s[to] == '{' || s[to] == '(') { // map[k:v], []string{"v"}
+		to = sc.token(min(sc.closing(to)+1, len(s)))
 	}
 	return to
 }

@@ -11,14 +11,23 @@ func (sc *scanner) element(i int) (from, to int) {
 		return 0, 0
 	}
 	from = i + 1
-	length := strings.IndexByte(s[from:], '<')
-	if length < 0 { // cut off
-		sc.looked += len(s) - from
+	switch to = sc.nextTag(from); {
+	case to == len(s): // cut off
 		return from, sc.token(from)
-	}
-	sc.looked += length
-	if to = from + length; strings.HasPrefix(s[to:], "</") {
+	case strings.HasPrefix(s[to:], "</"):
 		return from, to
 	}
 	return 0, 0
+}
+
+// nextTag returns where the next < stands, or the end of the text. It goes through no text twice.
+func (sc *scanner) nextTag(from int) int {
+	if sc.tag < from {
+		sc.tag = len(sc.s)
+		if length := strings.IndexByte(sc.s[from:], '<'); length >= 0 {
+			sc.tag = from + length
+		}
+		sc.looked += sc.tag - from
+	}
+	return sc.tag
 }

@@ -21,6 +21,7 @@ type scanner struct {
 
 	// A run that is known to hold nothing is not read again from each place in it.
 	noJWTUntil, plainUntil int
+	tag                    int // where the last < was found
 }
 
 // clean returns the text without its secrets.
