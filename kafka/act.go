@@ -35,7 +35,7 @@ func (c *Consumer) act(it *item, v verdict) {
 func (c *Consumer) logPause(p *pause) {
 	c.metrics.pauses.Add(context.Background(), 1, metric.WithAttributes(c.metrics.group, attribute.String("reason", p.reason.String())))
 	c.log.LogAttrs(context.Background(), slog.LevelError, "consumer paused",
-		slog.String("reason", p.reason.String()), slog.Time("next_probe", p.next), slog.String("error", errorText(p.err)))
+		slog.String("reason", p.reason.String()), slog.Time("next_probe", p.next), errorAttr(p.err))
 }
 
 func (c *Consumer) logResume(p *pause) {
@@ -46,8 +46,16 @@ func (c *Consumer) logResume(p *pause) {
 func (c *Consumer) logRecord(level slog.Level, msg string, it *item, attrs ...slog.Attr) {
 	d := &delivery{Record: it.record(), group: c.group}
 	d.attempt = it.tries
-	attrs = append(attrs, slog.String("code", it.failure.code.String()), slog.String("error", errorText(it.failure.err)))
+	attrs = append(attrs, slog.String("code", it.failure.code.String()), errorAttr(it.failure.err))
 	c.log.LogAttrs(context.Background(), level, msg, d.appendAttrs(attrs)...)
+}
+
+// errorAttr is an error under the key that the other modules use, too; none is no attribute.
+func errorAttr(err error) slog.Attr {
+	if err == nil {
+		return slog.Attr{}
+	}
+	return slog.Any("error", redact.Error(err))
 }
 
 func errorText(err error) string {

@@ -66,6 +66,15 @@ func errorText(err error) string {
 	return clip(redact.Text(clip(plainText(err), limit+overlap)), limit)
 }
 
+// reported is an error that says no more than errorText to a handler that prints its text.
+type reported struct{ error }
+
+// Error implements the error interface.
+func (r reported) Error() string { return errorText(r.error) }
+
+// Unwrap returns the error as it was.
+func (r reported) Unwrap() error { return r.error }
+
 // plainText returns an error's text, or what fmt makes of an error whose method panics, which is <nil> for
 // a nil pointer: telemetry is not what ends a program.
 func plainText(err error) (text string) {
@@ -106,7 +115,7 @@ func (l *failureLog) failed(err error, lost int) {
 	l.last, l.unlogged, l.logged = time.Now(), 0, true
 	l.mu.Unlock() // before the logger, which is the service's code
 
-	attrs := append([]slog.Attr{slog.String("error", errorText(err))}, l.about...)
+	attrs := append([]slog.Attr{slog.Any("error", reported{err})}, l.about...)
 	if lost > 0 {
 		attrs = append(attrs, slog.Int("lost", lost))
 	}

@@ -47,7 +47,11 @@ func (sc *scanner) clean() string {
 		if to <= from {
 			continue
 		}
-		if s[from:to] != Placeholder {
+		switch {
+		case from == done && done > 0: // goes on where the last has ended
+			b = append(b, s[kept:from]...)
+			kept = to
+		case s[from:to] != Placeholder:
 			b = append(append(b, s[kept:from]...), Placeholder...)
 			kept = to
 		}
