@@ -3,13 +3,15 @@
 //
 // A line at error or above that nobody expected fails the test: code that logs an error where a test
 // sees only success has a bug, or the test has. The logger is one of [logging.New], so a test sees what
-// production would write, without secrets and under the same keys.
+// production would write, without secrets and under the same keys. [New] gives zap's logger, [NewSlog]
+// slog's.
 package loggingtest
 
 import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"strings"
 	"sync"
@@ -63,6 +65,13 @@ func New(t testing.TB) (*zap.Logger, *Log) {
 	}
 	t.Cleanup(log.finish)
 	return logger, log
+}
+
+// NewSlog is [New] for code that takes slog's logger.
+func NewSlog(t testing.TB) (*slog.Logger, *Log) {
+	t.Helper()
+	logger, log := New(t)
+	return slog.New(logging.NewSlogHandler(logger)), log
 }
 
 // Entries returns a copy of all lines so far, the oldest first.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -77,6 +78,37 @@ func TestEntriesAreWhatAStoreWouldGet(t *testing.T) {
 	if diff := cmp.Diff(want, log.Entries()); diff != "" {
 		t.Error(diff)
 	}
+}
+
+func TestSlogIsWatchedLikeZap(t *testing.T) {
+	f := &fakeT{}
+	logger, log := loggingtest.NewSlog(f)
+	log.ExpectError("boom")
+	logger.Error("it failed", "err", errors.New("boom"), "password", "hunter2")
+	logger.Error("unexpected")
+	if got := log.Entries()[0].Fields["password"]; got != "REDACTED" {
+		t.Errorf("password is %v", got)
+	}
+	if faults := f.finish(); len(faults) != 1 || !strings.Contains(faults[0], "unexpected") {
+		t.Errorf("got faults %q", faults)
+	}
+}
+
+func TestGoroutinesThatOutliveTheTestDoNoHarm(t *testing.T) {
+	f := &fakeT{}
+	logger, log := loggingtest.New(f)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 100 {
+				logger.Info("hello")
+				log.Entries()
+				log.ExpectError("hello")
+			}
+		})
+	}
+	f.finish()
+	all.Wait()
 }
 
 func TestLinesGoToTheTestsOutputUntilItsEnd(t *testing.T) {
