@@ -19,6 +19,7 @@ import (
 	"github.com/backend-platform/sdk/logging"
 )
 
+// zap has one level for all loggers (zap #430, #658).
 func TestLevelsByName(t *testing.T) {
 	for _, test := range []struct {
 		spec, canonical string

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/backend-platform/sdk/logging"
 )
@@ -144,6 +145,37 @@ func TestSyncReachesTheOutputAndPanicsSync(t *testing.T) {
 	}()
 	if out.synced != 2 {
 		t.Errorf("synced %d times", out.synced)
+	}
+}
+
+func TestFatalLineIsSynced(t *testing.T) {
+	out := &syncing{}
+	l, err := logging.New("orders", logging.Config{Output: out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	func() {
+		defer func() { _ = recover() }()
+		l.WithOptions(zap.WithFatalHook(zapcore.WriteThenPanic)).Fatal("the end")
+	}()
+	if out.synced != 1 || out.last(t)["severity_text"] != "FATAL" {
+		t.Errorf("synced %d times, wrote %s", out.synced, out)
+	}
+}
+
+// A terminal cannot be synced either (zap #880); the null device is a character device as one is.
+func TestSyncOfADeviceIsNoError(t *testing.T) {
+	device, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	l, err := logging.New("orders", logging.Config{Output: device})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Sync(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -43,6 +43,20 @@ func TestSlogHandlerOfAnyCoreKeepsSlogsRules(t *testing.T) {
 	})
 }
 
+// zapslog's handler opened a group without a name, and wrote groups in which nothing is (zap #1591, #1401).
+func TestGroupWithoutANameOrAnythingInItIsNone(t *testing.T) {
+	l, out := newLogger(t, logging.Config{NoCaller: true})
+	h := logging.NewSlogHandler(l).WithGroup("").WithAttrs(nil).WithGroup("in").WithGroup("")
+	slog.New(h.WithGroup("deeper")).Info("hello")
+	if diff := cmp.Diff(map[string]any{}, out.fields(t)); diff != "" {
+		t.Error(diff)
+	}
+	slog.New(h).With("a", 1).Info("hello", "b", 2, slog.Group("empty"), slog.Group("", slog.Int("c", 3)))
+	if diff := cmp.Diff(map[string]any{"in": map[string]any{"a": 1.0, "b": 2.0, "c": 3.0}}, out.fields(t)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestSlogLineLooksLikeAZapLine(t *testing.T) {
 	l, out := newLogger(t, logging.Config{})
 	ctx := logging.With(spanned(context.Background()), zap.String("tenant", "acme"))

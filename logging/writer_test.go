@@ -2,8 +2,11 @@ package logging_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
+	"log"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -166,12 +169,41 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
+	if os.Getenv(childRole) == "quiet" {
+		logging.SetDefault(l)
+		logging.FromContext(spanned(context.Background())).Info("from zap")
+		slog.InfoContext(spanned(context.Background()), "from slog")
+		log.Print("from log")
+		_ = l.Sync()
+		os.Exit(0)
+	}
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // until nobody reads our standard output any more
 	for range 3 {
 		l.Info("hello", zap.Int("n", 1))
 	}
 	_ = l.Sync()
 	os.Exit(7)
+}
+
+func TestServiceThatSetsNothingWritesJSONAndNothingElse(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childRole+"=quiet")
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil || stderr.Len() != 0 {
+		t.Errorf("%v, standard error says %q", err, &stderr)
+	}
+	var out lines
+	out.buf.WriteString(stdout.String())
+	all := out.all(t)
+	if len(all) != 3 {
+		t.Fatalf("got %s", &stdout)
+	}
+	for i, want := range []any{traceID, traceID, nil} {
+		if got := all[i]["trace_id"]; got != want || all[i]["service.name"] != "child" {
+			t.Errorf("trace id %v, want %v, in %v", got, want, all[i])
+		}
+	}
 }
 
 // The runtime ends a program that writes to a broken standard output. A log collector that restarts must
