@@ -45,13 +45,15 @@
 // the case and the separators) and secrets that are known by their form (Bearer tokens, JSON Web Tokens,
 // private keys, card numbers, passwords in URLs) become REDACTED: in fields, nested objects, structs,
 // messages and errors; so does all that is in a group or a namespace of such a name. A value that has
-// slog's LogValue is logged as that says, also by zap.Any, but not inside a slice, a map or a struct. This
-// is a net under code that should not log secrets in the first place.
+// slog's LogValue is logged as that says, also by zap.Any, but not inside a slice, a map or a struct. A
+// field of a struct with the tag `log:"secret"` is one, too. This is a net under code that should not log
+// secrets in the first place.
 //
 // # Levels
 //
 // One set of levels, by the loggers' names, holds for a logger and all that is derived from it.
-// [LevelHandler] shows and changes it over HTTP, for a time or for good; [LevelsOf] does in code.
+// [LevelHandler] shows and changes it over HTTP, for a time or for good; [RunLevelSignals] changes it by
+// SIGUSR1 and SIGUSR2; [LevelsOf] does in code.
 //
 // # What it guarantees
 //
@@ -61,13 +63,15 @@
 //   - A text is at most 16 KiB and a line's fields 128 KiB by default; what is cut or left out is counted
 //     in the line.
 //   - A field whose code panics costs that field only.
+//   - An output that fails, panics, blocks or is a broken pipe costs lines, and not the service: they are
+//     counted, and reported on standard error and in the log.
 //   - A line of five fields costs two allocations, one of them zap's, and one through slog none; the
 //     logger of a request costs five. Tests hold it to that.
 //   - All functions and methods are safe for concurrent use.
 //
 // # What it does not do
 //
-// It does not sample, rotate files, buffer, or send lines anywhere: it writes to standard output, and
-// what runs the service collects it. Secrets in numbers, in bytes that are logged as binary, and in the
+// It does not rotate files or buffer: it writes to standard output, and what runs the service collects it.
+// It leaves out repeats only if [Config] says so. Package logging/otlp sends lines to OpenTelemetry. Secrets in numbers, in bytes that are logged as binary, and in the
 // names of fields are not looked for.
 package logging

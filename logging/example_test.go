@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
@@ -148,6 +149,24 @@ func ExampleLevelHandler() {
 	// {"severity_text":"WARN","body":"log level changed","from":"info","to":"kafka=debug,*=info","for":0}
 	// {"level":"*=info,kafka=debug"}
 	// {"severity_text":"DEBUG","otel.scope.name":"kafka","body":"written"}
+}
+
+func ExampleRunLevelSignals() {
+	logger, err := logging.New("orders", logging.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := logging.RunLevelSignals(ctx, logger); err != nil {
+			logger.Error("no signals", zap.Error(err))
+		}
+	})
+	// The service runs: kill -USR1 makes it more talkative for an hour, kill -USR2 ends that.
+	stop()
+	running.Wait()
+	// Output:
 }
 
 func ExampleLevels() {
