@@ -26,7 +26,38 @@ func CodeOf(err error) Code {
 	if err == nil {
 		return OK
 	}
-	return decide(err).code
+	next, code := chainCode(err)
+	if next == nil {
+		return code
+	}
+	return decide(next).code
+}
+
+// chainCode goes down a chain of wrappers, which most errors are, as fast as errors.As does. It returns
+// the code, or the error from which on there is more to it.
+func chainCode(err error) (rest error, code Code) {
+	defer func() {
+		if recover() != nil {
+			rest, code = nil, Unknown
+		}
+	}()
+	for range maxNodes {
+		switch e := err.(type) {
+		case *Error:
+			return nil, e.Code()
+		case coder:
+			return nil, positive(e.Code())
+		case interface{ Unwrap() error }:
+			next := e.Unwrap()
+			if next == nil {
+				return err, Unknown
+			}
+			err = next
+		default:
+			return err, Unknown
+		}
+	}
+	return nil, Unknown
 }
 
 // ReasonOf returns the reason of the error that decides err's code, or "".
