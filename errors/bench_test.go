@@ -28,6 +28,45 @@ func TestAllocationsOfANewError(t *testing.T) {
 	}
 }
 
+func TestAllocationsOfReadingAnError(t *testing.T) {
+	err := errors.MarkExhausted(wrapped())
+	for name, read := range map[string]func(){
+		"CodeOf":     func() { sinkCode = errors.CodeOf(err) },
+		"ReasonOf":   func() { _ = errors.ReasonOf(err) },
+		"RetryOf":    func() { _ = errors.RetryOf(err) },
+		"RetryAfter": func() { _ = errors.RetryAfter(err) },
+		"Exhausted":  func() { _ = errors.Exhausted(err) },
+		"Remote":     func() { _ = errors.Remote(err) },
+		"Local":      func() { sinkError = errors.Local(err) },
+		"Is":         func() { _ = errors.Is(err, errors.NotFound) },
+	} {
+		if n := testing.AllocsPerRun(100, read); n != 0 {
+			t.Errorf("%s: %v allocations, want 0", name, n)
+		}
+	}
+}
+
+func TestAllocationsOfADocument(t *testing.T) {
+	err := errors.NotFound.New("There is no such order.")
+	problem := errors.NewProblem(ErrOutOfStock.New("Only 3 left.").WithMetadata("sku", "17").WithViolation("#/qty", "too many", "MAX"))
+	problem.TraceID = "4bf92f3577b34da6a3ce929d0e0e4736"
+	body := problem.AppendJSON(nil)
+	for name, c := range map[string]struct {
+		do   func()
+		most float64
+	}{
+		"NewProblem": {func() { sinkProblem = errors.NewProblem(err) }, 1},
+		"AppendJSON": {func() { sinkBytes = problem.AppendJSON(sinkBytes[:0]) }, 0},
+		"decode":     {func() { sinkError = errors.DecodeProblem(errors.Response{Status: 400, Body: body}) }, 16},
+	} {
+		if n := testing.AllocsPerRun(100, c.do); n > c.most {
+			t.Errorf("%s: %v allocations, want at most %v", name, n, c.most)
+		}
+	}
+}
+
+var sinkProblem *errors.Problem
+
 func BenchmarkNew(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
@@ -72,6 +111,32 @@ func BenchmarkAsTypeFiveWraps(b *testing.B) {
 	for b.Loop() {
 		e, _ := errors.AsType[*errors.Error](err)
 		sinkCode = e.Code()
+	}
+}
+
+func BenchmarkRetryOfFiveWraps(b *testing.B) {
+	err := wrapped()
+	b.ReportAllocs()
+	for b.Loop() {
+		sinkInt = int(errors.RetryOf(err))
+	}
+}
+
+func BenchmarkIsFiveWraps(b *testing.B) {
+	err := wrapped()
+	b.ReportAllocs()
+	for b.Loop() {
+		if errors.Is(err, errors.NotFound) {
+			sinkInt++
+		}
+	}
+}
+
+func BenchmarkNewProblem(b *testing.B) {
+	err := errors.NotFound.New("There is no such order.")
+	b.ReportAllocs()
+	for b.Loop() {
+		sinkProblem = errors.NewProblem(err)
 	}
 }
 

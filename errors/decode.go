@@ -182,7 +182,7 @@ func (p *document) read(body []byte) bool {
 	if p.Type == "about:blank" { // what no type means, too (RFC 9457, section 4.2.1)
 		p.Type = ""
 	}
-	if p.Instance == "urn:trace:"+p.TraceID {
+	if id, ok := strings.CutPrefix(p.Instance, "urn:trace:"); ok && id == p.TraceID {
 		p.Instance = ""
 	}
 	return true
@@ -255,15 +255,19 @@ func hasScheme(uri string) bool {
 
 // code lets a body only name an error's code; anything else is [OK], which stands for none.
 func (v value) code() Code {
-	text := v.text(maxName)
-	if text == "cancelled" { // google.rpc's spelling
-		return Canceled
-	}
-	code, err := ParseCode(text)
-	if err != nil {
+	if !v.is('"') {
 		return OK
 	}
-	return code
+	text := unquoteName(v)
+	for code := range table {
+		if table[code].name == string(text) {
+			return Code(code)
+		}
+	}
+	if string(text) == "cancelled" { // google.rpc's spelling
+		return Canceled
+	}
+	return OK
 }
 
 func (v value) mark() (said mark, ok bool) {

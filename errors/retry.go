@@ -94,41 +94,60 @@ func rule(err error, budget *int) ruling {
 	coded, byCode := false, ruling{retry: RetryNever}
 	for err != nil && *budget > 0 {
 		*budget--
-		if retry, ok := explicit(err).retry(); ok {
-			return ruling{retry, true}
+		if m, ok := err.(*marked); ok {
+			if retry, ok := m.retry.retry(); ok {
+				return ruling{retry, true}
+			}
+			err = m.error
+			continue
 		}
-		next, members := unwrap(err)
-		if code, ok := codeAt(err, next == nil && members == nil); ok && !coded {
-			coded, byCode.retry = true, code.Retry()
+		if e, ok := err.(*Error); ok && e != nil {
+			if retry, ok := e.retry.retry(); ok {
+				return ruling{retry, true}
+			}
 		}
-		if members != nil {
-			if joint := ruleJoined(members, budget); joint.marked || !coded {
+		step := look(err)
+		if step.coded && !coded {
+			coded, byCode.retry = true, step.code.Retry()
+		}
+		if step.members != nil {
+			if joint := ruleJoined(step.members, budget); joint.marked || !coded {
 				return joint
 			}
 			return byCode
 		}
-		err = next
+		err = step.next
 	}
 	return byCode
 }
 
-// codeAt returns the code that one error has by itself, without what it wraps.
-func codeAt(err error, leaf bool) (code Code, ok bool) {
+// step is what one error says by itself, and what it wraps.
+type step struct {
+	code    Code
+	coded   bool
+	next    error
+	members []error
+}
+
+func look(err error) (s step) {
 	defer func() {
 		if recover() != nil {
-			code, ok = Unknown, true
+			s = step{code: Unknown, coded: true}
 		}
 	}()
 	switch e := err.(type) {
+	case *Error:
+		return step{code: e.Code(), coded: true, next: e.Unwrap()}
 	case Code:
-		return positive(e), true
+		return step{code: positive(e), coded: true}
 	case coder:
-		return positive(e.Code()), true
+		s.code, s.coded = positive(e.Code()), true
 	}
-	if leaf {
-		return leafCode(err), true
+	s.next, s.members = unwrap(err)
+	if !s.coded && s.next == nil && s.members == nil {
+		s.code, s.coded = leafCode(err), true
 	}
-	return Unknown, false
+	return s
 }
 
 // ruleJoined permits what all members permit. The members' marks are a mark of the whole if one says
@@ -147,16 +166,4 @@ func ruleJoined(members []error, budget *int) ruling {
 		joint.marked = joint.marked && r.marked
 	}
 	return joint
-}
-
-func explicit(err error) mark {
-	switch e := err.(type) {
-	case *marked:
-		return e.retry
-	case *Error:
-		if e != nil {
-			return e.retry
-		}
-	}
-	return unmarked
 }
