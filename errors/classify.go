@@ -19,7 +19,8 @@ const maxNodes = 1 << 16
 // errors.Is(err, errors.NotFound) finds the inner one. Of joined errors the most severe decides: the
 // order is data_loss, internal, unknown, unimplemented, unavailable, deadline_exceeded,
 // resource_exhausted, aborted, unauthenticated, permission_denied, failed_precondition,
-// already_exists, not_found, out_of_range, invalid_argument, canceled.
+// already_exists, not_found, out_of_range, invalid_argument, canceled. Of a tree of more than 65,536
+// errors, or one that leads back to itself, what is not looked at counts as unknown.
 //
 // A type of your own takes part by a method Code() errors.Code.
 func CodeOf(err error) Code {
@@ -83,10 +84,9 @@ type coder interface{ Code() Code }
 
 // decision is which error of a tree decides.
 type decision struct {
-	code    Code
-	node    error // the one that decides; nil if none has a code
-	passed  bool  // it is marked by PassOn on the way to it
-	endless bool  // nothing was found within the budget
+	code   Code
+	node   error // the one that decides; nil if none has a code
+	passed bool  // it is marked by PassOn on the way to it
 }
 
 func decide(err error) decision {
@@ -123,7 +123,7 @@ func decideWithin(err error, budget *int) decision {
 		case interface{ Unwrap() error }:
 			next = e.Unwrap()
 		case interface{ Unwrap() []error }:
-			if d, ok := decideJoined(e.Unwrap(), budget); ok || d.endless {
+			if d, ok := decideJoined(e.Unwrap(), budget); ok {
 				d.passed = d.passed || passed
 				return d
 			}
@@ -133,7 +133,7 @@ func decideWithin(err error, budget *int) decision {
 		}
 		err = next
 	}
-	return decision{code: Unknown, endless: true}
+	return decision{code: Unknown}
 }
 
 // unwrap returns what err wraps: one error, or several, of which one at the least is not nil.
@@ -167,10 +167,6 @@ func decideJoined(members []error, budget *int) (worst decision, ok bool) {
 		}
 		*budget--
 		d := decideSafely(member, budget)
-		if d.endless {
-			worst.endless = !ok
-			continue
-		}
 		if !ok || d.code.row().severity > worst.code.row().severity {
 			worst, ok = d, true
 		}

@@ -46,8 +46,8 @@
 //   - Errors are immutable and safe for concurrent use.
 //   - Decoding never fails and never panics; what it keeps of a foreign document is bounded.
 //   - Every function of ours ends, whatever error it gets: a chain that leads back to itself or has a
-//     million errors, a nil pointer in an error, a method that panics. What is found by then counts. The
-//     standard library's Is, As and AsType do on such errors what they always did.
+//     million errors, a nil pointer in an error, a method that panics. The standard library's Is, As and
+//     AsType do on such errors what they always did.
 //   - A stack is captured only for codes that log at error level, and once a chain.
 //   - Nothing but the standard library is imported, net/http not among it.
 //
