@@ -1,7 +1,7 @@
 // Command overload offers an HTTP server on loopback less and more than it can serve, with load shedding and without,
 // and prints how long the requests take that it accepts.
 //
-//	overload                   20 workers that take 20 ms each, loads of 0.8 and 4 times their capacity, 10 s each
+//	overload                   20 places for 40 ms each, loads of 0.8 and 4 times their capacity, 20 s each
 //	overload -loads 1,2,8 -for 30s
 //
 // Behind the server is a pool, as of database connections: each request needs one of its places for a fixed time. So the
@@ -44,8 +44,8 @@ func main() {
 	o := options{}
 	loads := flag.String("loads", "0.8,4", "offered loads, as multiples of the capacity")
 	flag.IntVar(&o.places, "places", 20, "places of the pool behind the server")
-	flag.DurationVar(&o.service, "service", 20*time.Millisecond, "how long a request needs a place")
-	flag.DurationVar(&o.length, "for", 10*time.Second, "how long each load is offered; the first third does not count")
+	flag.DurationVar(&o.service, "service", 40*time.Millisecond, "how long a request needs a place")
+	flag.DurationVar(&o.length, "for", 20*time.Second, "how long each load is offered; the first half, in which the limit finds its place, does not count")
 	flag.Parse()
 	for load := range strings.SplitSeq(*loads, ",") {
 		f, err := strconv.ParseFloat(load, 64)
@@ -107,12 +107,12 @@ func offer(o options, rate float64, maxConcurrent int) (*seen, error) {
 
 	transport := &http.Transport{MaxIdleConnsPerHost: 10_000, MaxIdleConns: 10_000}
 	defer transport.CloseIdleConnections()
-	s := &seen{client: &http.Client{Transport: transport, Timeout: patience}, url: server.URL(), length: o.length * 2 / 3}
+	s := &seen{client: &http.Client{Transport: transport, Timeout: patience}, url: server.URL(), length: o.length / 2}
 	began := time.Now()
 	var requests sync.WaitGroup
 	for at := time.Duration(0); at < o.length; at += time.Duration(rand.ExpFloat64() / rate * float64(time.Second)) {
 		time.Sleep(time.Until(began.Add(at)))
-		counts := at >= o.length/3
+		counts := at >= o.length/2
 		requests.Go(func() { s.request(counts) })
 	}
 	requests.Wait()
