@@ -50,6 +50,7 @@ type call struct {
 	active  *labels // of the attempt in flight; nil: there is none, or nobody counts
 	unsized *labels // of a response whose length its headers do not tell
 
+	finally   context.CancelCauseFunc // ends what outlives the attempts; nil: nothing does
 	body      responseBody
 	spanAttrs [8]attribute.KeyValue
 }
@@ -173,6 +174,9 @@ func (c *call) release() {
 	c.dog.stop()
 	if c.cancel != nil {
 		c.cancel(nil)
+	}
+	if c.finally != nil {
+		c.finally(nil)
 	}
 	c.settled()
 }

@@ -63,6 +63,10 @@ func newTransport(name string, cfg Config) (*transport, error) {
 	faults = append(faults, faultsOf("", err)...)
 	bulkhead, err := resilience.NewBulkhead(label, cfg.Concurrency)
 	faults = append(faults, faultsOf("Concurrency", err)...)
+	if cfg.Hedge != nil {
+		_, err = resilience.NewHedge(label, *cfg.Hedge) // each host has its own; this one finds the faults
+		faults = append(faults, faultsOf("Hedge", err)...)
+	}
 	telemetry, err := newTelemetry(cfg)
 	faults = append(faults, err)
 	t := &transport{
@@ -91,11 +95,27 @@ func newTransport(name string, cfg Config) (*transport, error) {
 
 // RoundTrip makes one logical call: as many attempts as the rules allow.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t.cfg.CallSpan {
+		return t.inSpan(req)
+	}
+	return t.hedgedOrNot(req)
+}
+
+func (t *transport) hedgedOrNot(req *http.Request) (*http.Response, error) {
+	if h := t.hedge(req); h != nil {
+		return t.hedged(req, h)
+	}
+	return t.send(req, 0)
+}
+
+// send makes a call; resent is how often the same request was sent before it.
+func (t *transport) send(req *http.Request, resent int) (*http.Response, error) {
 	c, err := newCall(t, req)
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
+	c.resent += resent
 	return c.enter()
 }
 

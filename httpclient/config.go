@@ -40,6 +40,12 @@ type Config struct {
 	// least 20 calls in 10 s, for 5 s. FailureRatio negative: it never opens. Its ProbeTimeout is
 	// AttemptTimeout unless it is set.
 	Breaker resilience.BreakerConfig
+	// Hedge makes a call a second time beside the first if that one takes long, and takes what answers
+	// first; the other is cancelled. Only GET, HEAD, OPTIONS, PUT, DELETE and TRACE are hedged, and a body
+	// has to have GetBody. It draws on the retry budget of the destination: its own Budget,
+	// SharedBudget and Idempotent are not looked at. Nil: no hedges. An empty one: a second call for
+	// each that takes longer than 95 % of the latest to the same host.
+	Hedge *resilience.HedgeConfig
 	// Concurrency bounds how many calls the client makes at a time, each from its first attempt to the
 	// headers of its response, and how many more wait for that. Zero: 1000 calls, 100 in the queue, for
 	// at most 1 s. One beyond is refused with [resilience.ErrBulkheadFull]. MaxConcurrent negative: no
@@ -108,6 +114,10 @@ type Config struct {
 	Logger *slog.Logger
 	// TracerProvider gets a span for each attempt. Nil: OpenTelemetry's global one.
 	TracerProvider trace.TracerProvider
+	// CallSpan adds a span around the attempts of each call, and of each redirect. It doubles the spans of
+	// calls that are not retried, and http.request.resend_count tells the attempts of a call apart
+	// without it. False: the spans of the attempts only.
+	CallSpan bool
 	// MeterProvider gets the metrics. Nil: OpenTelemetry's global one.
 	MeterProvider metric.MeterProvider
 	// Propagator writes the trace context into the request's headers. Nil: OpenTelemetry's global one.
@@ -176,6 +186,14 @@ func (c *Config) inherit() {
 	}
 	if c.Concurrency.MeterProvider == nil {
 		c.Concurrency.MeterProvider = c.MeterProvider
+	}
+	if c.Hedge != nil {
+		hedge := *c.Hedge
+		hedge.Idempotent, hedge.Budget, hedge.SharedBudget = true, resilience.BudgetConfig{}, nil
+		if hedge.MeterProvider == nil {
+			hedge.MeterProvider = c.MeterProvider
+		}
+		c.Hedge = &hedge
 	}
 }
 

@@ -83,6 +83,8 @@ func TestReadmeTableIsTrue(t *testing.T) {
 		"PublicOnly":       "false",
 		"PublicOnlyExcept": "none",
 		"CertFile":         "none",
+		"Hedge":            "none",
+		"CallSpan":         "false",
 		"KeyFile":          "none",
 		"CAFile":           "the system's",
 		"MaxConnAge":       d.Config.MaxConnAge.String(),

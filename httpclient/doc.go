@@ -76,5 +76,5 @@
 // [*url.Error] around an error shows the URL that the caller passed, with its query: log the error of
 // a helper, or the error inside. A CheckRedirect that is set on the client replaces the limit of ten
 // redirects; the rules above still hold, except that a Cookie header which the caller set by hand may
-// follow to a subdomain or another port. There is no hedging, no caching and no rate limit.
+// follow to a subdomain or another port. There is no caching and no rate limit.
 package httpclient

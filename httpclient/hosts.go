@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/backend-platform/sdk/internal/httpconv"
+	"github.com/backend-platform/sdk/resilience"
 )
 
 const (
@@ -21,6 +22,9 @@ type host struct {
 	port     int
 	scheme   string
 	internal bool
+
+	hedgeOnce sync.Once
+	hedge     *resilience.Hedge // nil: calls are not hedged
 
 	mu     sync.RWMutex
 	series map[series]*labels

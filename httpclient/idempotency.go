@@ -49,7 +49,12 @@ func callBefore(req *http.Request) *call {
 	if req.Response == nil {
 		return nil
 	}
-	switch body := req.Response.Body.(type) {
+	return callOf(req.Response)
+}
+
+// callOf returns the call that a response is of, or nil if it is not of this package.
+func callOf(resp *http.Response) *call {
+	switch body := resp.Body.(type) {
 	case *responseBody:
 		return body.call
 	case upgradedBody:

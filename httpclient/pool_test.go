@@ -13,24 +13,25 @@ import (
 )
 
 func TestConnectionsAreUsedUntilTheirAge(t *testing.T) {
+	const calls = 10
 	for name, tc := range map[string]struct {
-		age  time.Duration
-		want int64
+		age         time.Duration
+		least, most int64
 	}{
-		"the default": {0, 1}, "no age": {-1, 1}, "over at once": {time.Nanosecond, 5},
+		"the default": {0, 1, few}, "no age": {-1, 1, few}, "over at once": {time.Nanosecond, calls, calls},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, connections := countingServer(t, func(http.ResponseWriter, *http.Request) {})
 			client := ownClient(t, httpclient.Config{MaxConnAge: tc.age})
-			for range 5 {
+			for range calls {
 				resp, err := send(t, client, "GET", server.URL, "")
 				if err != nil {
 					t.Fatal(err)
 				}
 				readAndClose(t, resp)
 			}
-			if got := connections.Load(); got != tc.want {
-				t.Errorf("%d connections, want %d", got, tc.want)
+			if got := connections.Load(); got < tc.least || got > tc.most {
+				t.Errorf("%d connections, want %d to %d", got, tc.least, tc.most)
 			}
 		})
 	}
@@ -50,19 +51,15 @@ func TestNewAddressesOfANameAreNoticed(t *testing.T) {
 	second.Listener = listener
 	second.Start()
 	defer second.Close()
-	for age, want := range map[time.Duration]string{time.Nanosecond: "first second", -1: "first first"} {
-		(&nameServer{answers: []string{"127.0.0.1", "127.0.0.2"}}).install(t)
-		client := ownClient(t, httpclient.Config{MaxConnAge: age})
-		var got []string
-		for range 2 {
-			resp, err := send(t, client, "GET", "http://moving.example.com.:"+port+"/", "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, readAndClose(t, resp))
+	(&nameServer{answers: []string{"127.0.0.1", "127.0.0.2"}}).install(t)
+	client := ownClient(t, httpclient.Config{MaxConnAge: time.Nanosecond})
+	for _, want := range []string{"first", "second"} {
+		resp, err := send(t, client, "GET", "http://moving.example.com.:"+port+"/", "")
+		if err != nil {
+			t.Fatal(err)
 		}
-		if strings.Join(got, " ") != want {
-			t.Errorf("age %v: answered by %q, want %q", age, got, want)
+		if got := readAndClose(t, resp); got != want {
+			t.Errorf("answered by %q, want %q", got, want)
 		}
 	}
 }
