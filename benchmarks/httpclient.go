@@ -2,11 +2,21 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"syscall"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/failsafe-go/failsafe-go/failsafehttp"
+	"github.com/failsafe-go/failsafe-go/timeout"
+	"github.com/go-resty/resty/v2"
+	heimdall "github.com/gojek/heimdall/v7/httpclient"
 	"github.com/hashicorp/go-retryablehttp"
 	"github.com/sony/gobreaker/v2"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
@@ -24,32 +34,216 @@ func (stub) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-func httpclientRow() row {
-	return row{"httpclient: GET over a stub transport, without an SDK of OpenTelemetry", "call", []contender{
-		{"sdk", "zero Config but the transport", func() (work, func(), error) {
-			client, err := httpclient.New("benchmark", httpclient.Config{Transport: stub{}})
+// Do makes the stub what azcore and heimdall take.
+func (s stub) Do(r *http.Request) (*http.Response, error) { return s.RoundTrip(r) }
+
+func httpclientRows() []row {
+	return []row{stubRow(withoutSDK()), stubRow(withSDK()), loopbackRow(), uploadRow(), hostsRow(1), hostsRow(100), hostsRow(10_000)}
+}
+
+const stockURL = "http://inventory.example.com/stock/17"
+
+// stubRow compares clients over a transport that answers at once. The peers other than the hand-made
+// stack have no telemetry: they are there without an SDK only. req is missing: the quic-go that it needs
+// and the one that gin needs do not build together.
+func stubRow(t telemetry) row {
+	contenders := []contender{
+		{"sdk", "zero Config but the transport and the providers", func() (work, func(), error) {
+			client, err := sdkClient(t, stub{})
 			return get(client), nil, err
 		}},
 		{"hand-made stack", "go-retryablehttp over gobreaker over a timeout an attempt over otelhttp, inside a total timeout", func() (work, func(), error) {
-			return get(handMade()), nil, nil
+			return get(handMade(t, stub{})), nil, nil
 		}},
 		{"net/http", "the floor: none of it", func() (work, func(), error) {
 			return get(&http.Client{Transport: stub{}}), nil, nil
 		}},
-	}, 0}
+	}
+	if t.tracer == withoutSDK().tracer {
+		contenders = append(contenders, restyPeer(), azcorePeer(), failsafePeer(), heimdallPeer())
+	}
+	return row{"httpclient: GET over a stub transport, " + t.name, "call", contenders, 0}
 }
 
-func get(client *http.Client) work {
-	return all(func(n int) error {
-		for range n {
-			response, err := client.Get("http://inventory.example.com/stock/17")
+func sdkClient(t telemetry, base http.RoundTripper) (*http.Client, error) {
+	return httpclient.New("benchmark", httpclient.Config{
+		Transport: base, TracerProvider: t.tracer, MeterProvider: t.meter, Propagator: t.propage,
+	})
+}
+
+func restyPeer() contender {
+	return contender{"resty", "SetTimeout, SetRetryCount(2); no breaker, no telemetry; it reads the body", func() (work, func(), error) {
+		client := resty.New().SetTransport(stub{}).SetTimeout(30 * time.Second).SetRetryCount(2)
+		return each(func() error {
+			_, err := client.R().Get(stockURL)
+			return err
+		}), nil, nil
+	}}
+}
+
+func azcorePeer() contender {
+	return contender{"azcore", "a pipeline with its default policies: retries, logs, telemetry header; no breaker; it reads the body", func() (work, func(), error) {
+		pipeline := runtime.NewPipeline("benchmark", "v1.0.0", runtime.PipelineOptions{}, &policy.ClientOptions{
+			Transport: stub{}, Retry: policy.RetryOptions{TryTimeout: 10 * time.Second},
+		})
+		return each(func() error {
+			r, err := runtime.NewRequest(context.Background(), http.MethodGet, stockURL)
 			if err != nil {
 				return err
 			}
-			if _, err := io.Copy(io.Discard, response.Body); err != nil {
+			_, err = pipeline.Do(r)
+			return err
+		}), nil, nil
+	}}
+}
+
+func failsafePeer() contender {
+	return contender{"failsafe-go", "failsafehttp: retry, breaker, a timeout an attempt; no telemetry", func() (work, func(), error) {
+		return get(&http.Client{Timeout: 30 * time.Second, Transport: failsafehttp.NewRoundTripper(stub{},
+			failsafehttp.NewRetryPolicyBuilder().Build(),
+			circuitbreaker.NewWithDefaults[*http.Response](),
+			timeout.New[*http.Response](10*time.Second),
+		)}), nil, nil
+	}}
+}
+
+func heimdallPeer() contender {
+	return contender{"heimdall", "WithRetryCount(2), WithHTTPTimeout; no breaker, no telemetry", func() (work, func(), error) {
+		client := heimdall.NewClient(heimdall.WithHTTPTimeout(30*time.Second), heimdall.WithRetryCount(2), heimdall.WithHTTPClient(stub{}))
+		return each(func() error {
+			resp, err := client.Get(stockURL, nil)
+			return read(resp, err)
+		}), nil, nil
+	}}
+}
+
+// loopbackRow is the price of a call where it is made: over a connection. What the two ends wait for each
+// other says nothing about either, so it is CPU time.
+func loopbackRow() row {
+	over := func(newClient func() (*http.Client, error)) func() (work, func(), error) {
+		return func() (work, func(), error) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
+			client, err := newClient()
+			if err != nil {
+				return nil, server.Close, err
+			}
+			return cpuTime(each(func() error { return read(client.Get(server.URL)) })), func() {
+				client.CloseIdleConnections()
+				server.Close()
+			}, nil
+		}
+	}
+	return row{"httpclient: GET over loopback, CPU time of client and server in one process, without an SDK of OpenTelemetry", "call", []contender{
+		{"sdk", "zero Config", over(func() (*http.Client, error) { return httpclient.New("benchmark", httpclient.Config{}) })},
+		{"net/http", "the floor", over(func() (*http.Client, error) { return &http.Client{Transport: &http.Transport{}}, nil })},
+		{"hand-made stack", "as above", over(func() (*http.Client, error) { return handMade(withoutSDK(), &http.Transport{}), nil })},
+	}, 0}
+}
+
+// uploadRow sends 64 MiB three times: two attempts fail.
+func uploadRow() row {
+	send := func(client *http.Client, base *failsTwice) work {
+		host := 0
+		return each(func() error {
+			*base = failsTwice{}
+			host++ // a host's retry budget would soon be empty
+			r, err := http.NewRequest(http.MethodPut, fmt.Sprintf("http://host%d.example.com/", host), zeroes(64<<20))
+			if err != nil {
 				return err
 			}
-			if err := response.Body.Close(); err != nil {
+			r.ContentLength = 64 << 20
+			r.GetBody = func() (io.ReadCloser, error) { return zeroes(64 << 20), nil }
+			return read(client.Do(r))
+		})
+	}
+	return row{"httpclient: 64 MiB PUT with GetBody and two retries, over a transport that reads and fails", "call", []contender{
+		{"sdk", "zero Config but the transport; the waits between attempts are in its time", func() (work, func(), error) {
+			base := &failsTwice{}
+			client, err := sdkClient(withoutSDK(), base)
+			return send(client, base), nil, err
+		}},
+		{"go-retryablehttp", "its waits shortened to 1 ms", func() (work, func(), error) {
+			base := &failsTwice{}
+			retry := retryablehttp.NewClient()
+			retry.Logger, retry.RetryWaitMin, retry.RetryWaitMax, retry.HTTPClient.Transport = nil, time.Millisecond, time.Millisecond, base
+			return send(retry.StandardClient(), base), nil, nil
+		}},
+	}, 0}
+}
+
+// failsTwice reads each body; its first two attempts fail.
+type failsTwice struct{ attempts int }
+
+func (f *failsTwice) RoundTrip(r *http.Request) (*http.Response, error) {
+	_, err := io.Copy(io.Discard, r.Body)
+	if closeErr := r.Body.Close(); err == nil {
+		err = closeErr
+	}
+	if f.attempts++; err == nil && f.attempts < 3 {
+		err = syscall.ECONNRESET
+	}
+	if err != nil {
+		return nil, err
+	}
+	return stub{}.RoundTrip(r)
+}
+
+// zeroes is a body of so many bytes.
+func zeroes(n int64) io.ReadCloser { return io.NopCloser(io.LimitReader(zero{}, n)) }
+
+type zero struct{}
+
+func (zero) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// hostsRow calls many hosts in turn, which shows what a client remembers of each.
+func hostsRow(hosts int) row {
+	urls := make([]string, hosts)
+	for i := range urls {
+		urls[i] = fmt.Sprintf("http://host%d.example.com/stock/17", i)
+	}
+	turn := func(client *http.Client) work {
+		next := 0
+		return each(func() error {
+			next = (next + 1) % hosts
+			return read(client.Get(urls[next]))
+		})
+	}
+	return row{fmt.Sprintf("httpclient: GET of %d hosts in turn over a stub transport, without an SDK of OpenTelemetry", hosts), "call", []contender{
+		{"sdk", "zero Config but the transport; it keeps 1024 hosts", func() (work, func(), error) {
+			client, err := sdkClient(withoutSDK(), stub{})
+			return turn(client), nil, err
+		}},
+		{"hand-made stack", "as above, with one breaker for all hosts", func() (work, func(), error) {
+			return turn(handMade(withoutSDK(), stub{})), nil, nil
+		}},
+		{"net/http", "the floor", func() (work, func(), error) { return turn(&http.Client{Transport: stub{}}), nil, nil }},
+	}, 0}
+}
+
+func get(client *http.Client) work { return each(func() error { return read(client.Get(stockURL)) }) }
+
+// cpuTime makes work return the CPU time that the process took for it.
+func cpuTime(do work) work {
+	return func(n int) (time.Duration, error) {
+		before := processTime()
+		_, err := do(n)
+		return processTime() - before, err
+	}
+}
+
+func processTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// each is work that does the same thing n times.
+func each(do func() error) work {
+	return all(func(n int) error {
+		for range n {
+			if err := do(); err != nil {
 				return err
 			}
 		}
@@ -57,12 +251,23 @@ func get(client *http.Client) work {
 	})
 }
 
+func read(response *http.Response, err error) error {
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, response.Body); err != nil {
+		return err
+	}
+	return response.Body.Close()
+}
+
 // handMade is what a team assembles from the same libraries.
-func handMade() *http.Client {
+func handMade(t telemetry, base http.RoundTripper) *http.Client {
 	retry := retryablehttp.NewClient()
 	retry.Logger = nil
 	retry.HTTPClient = &http.Client{Transport: &breaking{
-		next:    &attemptTimeout{otelhttp.NewTransport(stub{})},
+		next: &attemptTimeout{otelhttp.NewTransport(base,
+			otelhttp.WithTracerProvider(t.tracer), otelhttp.WithMeterProvider(t.meter), otelhttp.WithPropagators(t.propage))},
 		breaker: gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{Interval: 10 * time.Second, BucketPeriod: time.Second}),
 	}}
 	client := retry.StandardClient()
