@@ -183,7 +183,8 @@ func (s *Server) Health() *Health { return s.health }
 func (s *Server) Admin() *http.ServeMux { return s.adminMux }
 
 // HTTPServer returns the http.Server inside, for what Config does not offer. Change it before Run is
-// called, and leave its Handler, BaseContext and Shutdown to the Server.
+// called, and leave its Handler, BaseContext and Shutdown to the Server, as its TLSNextProto where HTTP/2
+// shall be served as [Server.Run] says.
 func (s *Server) HTTPServer() *http.Server { return s.http }
 
 // Draining returns a channel that is closed when the stop begins. Handlers that answer without an end,

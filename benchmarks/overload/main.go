@@ -6,7 +6,8 @@
 //
 // Behind the server is a pool, as of database connections: each request needs one of its places for a fixed time. So the
 // capacity is known, and does not depend on the machine. Requests arrive at random moments (Poisson), whether or not
-// earlier ones were answered, and give up after five seconds.
+// earlier ones were answered, and give up after five seconds. For the first quarter of the time the load is normal, as a
+// service knows it before there is too much; then, until half of the time is over, the limit finds its place.
 package main
 
 import (
@@ -45,7 +46,7 @@ func main() {
 	loads := flag.String("loads", "0.8,4", "offered loads, as multiples of the capacity")
 	flag.IntVar(&o.places, "places", 20, "places of the pool behind the server")
 	flag.DurationVar(&o.service, "service", 40*time.Millisecond, "how long a request needs a place")
-	flag.DurationVar(&o.length, "for", 20*time.Second, "how long each load is offered; the first half, in which the limit finds its place, does not count")
+	flag.DurationVar(&o.length, "for", 20*time.Second, "how long each load is offered; the first half does not count")
 	flag.Parse()
 	for load := range strings.SplitSeq(*loads, ",") {
 		f, err := strconv.ParseFloat(load, 64)
@@ -70,7 +71,7 @@ func run(o options) error {
 			name string
 			max  int
 		}{{"off", -1}, {"on", 0}} {
-			s, err := offer(o, load*o.capacity(), server.max)
+			s, err := offer(o, load, server.max)
 			if err != nil {
 				return err
 			}
@@ -80,8 +81,11 @@ func run(o options) error {
 	return nil
 }
 
-// offer starts a server, sends it so many requests a second, and says what became of them.
-func offer(o options, rate float64, maxConcurrent int) (*seen, error) {
+// normal is the load that a service is made for, as a multiple of its capacity.
+const normal = 0.8
+
+// offer starts a server, offers it a load, and says what became of the requests.
+func offer(o options, load float64, maxConcurrent int) (*seen, error) {
 	pool := make(chan struct{}, o.places)
 	server, err := httpserver.New(httpserver.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		select {
@@ -110,7 +114,12 @@ func offer(o options, rate float64, maxConcurrent int) (*seen, error) {
 	s := &seen{client: &http.Client{Transport: transport, Timeout: patience}, url: server.URL(), length: o.length / 2}
 	began := time.Now()
 	var requests sync.WaitGroup
-	for at := time.Duration(0); at < o.length; at += time.Duration(rand.ExpFloat64() / rate * float64(time.Second)) {
+	for at := time.Duration(0); at < o.length; {
+		rate := load * o.capacity()
+		if at < o.length/4 {
+			rate = min(load, normal) * o.capacity()
+		}
+		at += time.Duration(rand.ExpFloat64() / rate * float64(time.Second))
 		time.Sleep(time.Until(began.Add(at)))
 		counts := at >= o.length/2
 		requests.Go(func() { s.request(counts) })
