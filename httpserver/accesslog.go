@@ -26,8 +26,9 @@ const (
 // of the body, duration, client and user agent; of a failed request the error, too, in place of the
 // line that [HandlerFunc] writes. The level is the one that the table of package errors has for the
 // error's code; without an error it is info, from status 500 on error. Probes answered by [Health] and
-// requests shed by [LimitConcurrency] are left out; of the latter, the limit itself tells how many
-// there were. The query is never logged. A nil logger is slog.Default(), asked at each request.
+// requests shed by [LimitConcurrency] are left out: Health tells when a check begins to fail and when it
+// recovers, the limit how many requests there were. The query is never logged. A nil logger is
+// slog.Default(), asked at each request.
 func AccessLog(next http.Handler, logger *slog.Logger) http.Handler {
 	return &layers{next: next, accessLog: true, logger: logger}
 }

@@ -18,8 +18,12 @@ import (
 //	GET /debug/sdk  which modules the program was built from, in which versions, and what each client,
 //	                breaker, server and consumer really does, after defaults
 //
-// Add to it what else belongs there: the log level, metrics, net/http/pprof. [Config.AdminAddr] serves
-// one; see [Server.Admin].
+// Add to it what else belongs there: the log level, metrics, profiles. Those are not there by themselves,
+// because an import of net/http/pprof adds them to http.DefaultServeMux, which may be public; with
+//
+//	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+//
+// main decides. [Config.AdminAddr] serves an admin mux; see [Server.Admin].
 func NewAdminMux(h *Health) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /livez", h.Livez())

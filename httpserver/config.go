@@ -85,7 +85,8 @@ type Config struct {
 
 	// MaxHeaderBytes bounds a request's header in bytes. Zero is 64 KiB; a negative value is a fault.
 	MaxHeaderBytes int
-	// MaxBodyBytes bounds a request's body; see [LimitBody]. Zero is 1 MiB; negative: no bound.
+	// MaxBodyBytes bounds a request's body; a route has another bound by [LimitBody]. Zero is 1 MiB;
+	// negative: no bound.
 	MaxBodyBytes int64
 	// MaxConcurrent bounds the requests in hand, and in an overload a lower limit that adapts does; see
 	// [LimitConcurrency]. Probes are not counted. Zero is 1,000; negative: no bound.
