@@ -54,7 +54,7 @@ func TestOddErrorsAreAnswered(t *testing.T) {
 	}{
 		"cyclic":                      {circle, 500, "unknown"},
 		"cyclic below a code":         {errors.NotFound.Wrap(circle, "Lost."), 404, "not_found"},
-		"cyclic join":                 {crowd, 404, "not_found"},
+		"cyclic join":                 {crowd, 500, "unknown"},
 		"cyclic, canceled":            {errors.Canceled.Wrap(circle, ""), 500, "unknown"},
 		"absurdly deep":               {deep(errors.NotFound.New("Lost."), 10_000), 404, "not_found"},
 		"deeper than anybody looks":   {deep(errors.NotFound.New("Lost."), 1<<17), 500, "unknown"},
