@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"slices"
@@ -40,6 +41,8 @@ func emit(p *tracing.Providers, body string) {
 func quietly(bound time.Duration) tracing.Config {
 	return tracing.Config{Logger: slog.New(slog.DiscardHandler), ShutdownTimeout: bound}
 }
+
+func textLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
 func TestSpansMetricsAndLogsReachTheCollector(t *testing.T) {
 	for _, protocol := range protocols {
@@ -120,7 +123,7 @@ func TestExportIsRetriedWhereTheConnectionIsRefused(t *testing.T) {
 	address := refusing(t)
 	c := &collector{protocol: "grpc", endpoint: "http://" + address}
 	var lines bytes.Buffer
-	providers := setup(t, c.tracesOnly(), tracing.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil)), ShutdownTimeout: time.Minute})
+	providers := setup(t, c.tracesOnly(), tracing.Config{Logger: textLogger(&lines), ShutdownTimeout: time.Minute})
 	traceSpans(providers, 1)
 	flushed := make(chan error)
 	go func() { flushed <- providers.ForceFlush(context.Background()) }()
@@ -201,7 +204,7 @@ func TestShutdownReturnsWhatTheCollectorRejectedOfABatch(t *testing.T) {
 		} {
 			var lines bytes.Buffer
 			collector := newCollector(t, protocol, func(int) answer { return c.answer })
-			providers := setup(t, collector.tracesOnly(), tracing.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
+			providers := setup(t, collector.tracesOnly(), tracing.Config{Logger: textLogger(&lines)})
 			traceSpans(providers, 10)
 			err := providers.Shutdown(context.Background())
 			var lost int64

@@ -1,6 +1,7 @@
 package tracing_test
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"regexp"
@@ -10,8 +11,11 @@ import (
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/backend-platform/sdk/tracing"
 	"github.com/backend-platform/sdk/tracing/tracingtest"
@@ -80,16 +84,59 @@ func TestProcessorsAndReadersOfTheConfigAreUsed(t *testing.T) {
 	}
 }
 
-func TestNilProcessorsAndReadersAreFaults(t *testing.T) {
+func TestNilInTheConfigIsAFault(t *testing.T) {
 	setenv(t, nil)
 	_, err := tracing.Setup(t.Context(), "orders", tracing.Config{
-		SpanProcessors: []sdktrace.SpanProcessor{nil},
-		MetricReaders:  []sdkmetric.Reader{nil},
+		SpanProcessors: []sdktrace.SpanProcessor{nil}, SpanExporters: []sdktrace.SpanExporter{nil},
+		MetricReaders: []sdkmetric.Reader{nil}, MetricExporters: []sdkmetric.Exporter{nil}, Views: []sdkmetric.View{nil},
+		LogProcessors: []sdklog.Processor{nil}, LogExporters: []sdklog.Exporter{nil},
 	})
-	if err == nil || !strings.Contains(err.Error(), "Config.SpanProcessors[0]: must not be nil\nConfig.MetricReaders[0]: must not be nil") {
-		t.Errorf("got %v", err)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, field := range []string{"SpanProcessors", "SpanExporters", "MetricReaders", "MetricExporters", "Views", "LogProcessors", "LogExporters"} {
+		if !strings.Contains(err.Error(), "Config."+field+"[0]: must not be nil") {
+			t.Errorf("%s is missing in %v", field, err)
+		}
 	}
 }
+
+// Exporters of one's own get what the environment's do, and are accounted for.
+func TestExportersOfTheConfigAreUsed(t *testing.T) {
+	spans, logs := tracetest.NewInMemoryExporter(), &logKeeper{}
+	var metrics bytes.Buffer
+	console, err := stdoutmetric.New(stdoutmetric.WithWriter(&metrics))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := quietly(0)
+	config.SpanExporters = []sdktrace.SpanExporter{spans}
+	config.MetricExporters = []sdkmetric.Exporter{console}
+	config.LogExporters = []sdklog.Exporter{logs}
+	config.LogProcessors = []sdklog.Processor{sdklog.NewSimpleProcessor(logs)}
+	config.Views = []sdkmetric.View{sdkmetric.NewView(sdkmetric.Instrument{Name: "go.*"}, sdkmetric.Stream{Aggregation: sdkmetric.AggregationDrop{}})}
+	providers := setup(t, nil, config)
+	traceSpans(providers, 2)
+	emit(providers, "order placed")
+	if err := providers.ForceFlush(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := len(spans.GetSpans()); got != 2 || logs.n != 2 {
+		t.Errorf("%d spans and %d log records, want 2 and 2", got, logs.n)
+	}
+	if got := metrics.String(); !strings.Contains(got, "SpanExporters[0]") || strings.Contains(got, "go.goroutine.count") {
+		t.Errorf("metrics are %s", got)
+	}
+}
+
+type logKeeper struct{ n int }
+
+func (l *logKeeper) Export(_ context.Context, records []sdklog.Record) error {
+	l.n += len(records)
+	return nil
+}
+func (*logKeeper) Shutdown(context.Context) error   { return nil }
+func (*logKeeper) ForceFlush(context.Context) error { return nil }
 
 func TestOnlySetGlobalTouchesTheGlobals(t *testing.T) {
 	tracingtest.NewRecorder().SetGlobal(t) // restores what the test changes

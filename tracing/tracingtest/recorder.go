@@ -47,6 +47,12 @@ func (r *Recorder) TracerProvider() trace.TracerProvider { return r.tracers }
 // MeterProvider returns a provider whose metrics are read.
 func (r *Recorder) MeterProvider() metric.MeterProvider { return r.meters }
 
+// Propagator returns the propagators of W3C trace context and baggage, for a Config that takes one: two
+// parts of a test whose spans shall be in one trace need it.
+func (r *Recorder) Propagator() propagation.TextMapPropagator {
+	return propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
+}
+
 // SpanProcessor returns a processor for another provider, such as that of tracing.Setup.
 func (r *Recorder) SpanProcessor() sdktrace.SpanProcessor { return r.spans }
 
@@ -66,7 +72,7 @@ func (r *Recorder) SetGlobal(tb testing.TB) {
 	})
 	otel.SetTracerProvider(r.tracers)
 	otel.SetMeterProvider(r.meters)
-	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}))
+	otel.SetTextMapPropagator(r.Propagator())
 }
 
 // Reset forgets the spans so far. Metrics are cumulative and stay.

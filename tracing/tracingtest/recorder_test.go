@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/google/go-cmp/cmp"
@@ -128,5 +130,44 @@ func TestSetGlobalIsUndoneAfterTheTest(t *testing.T) {
 	})
 	if otel.GetTracerProvider() != before {
 		t.Error("the global provider is still the recorder's")
+	}
+}
+
+func TestPropagatorCarriesATraceFromOneRecorderToAnother(t *testing.T) {
+	caller, callee := tracingtest.NewRecorder(), tracingtest.NewRecorder()
+	ctx, call := caller.TracerProvider().Tracer("test").Start(t.Context(), "call")
+	carrier := propagation.MapCarrier{}
+	caller.Propagator().Inject(ctx, carrier)
+	_, answer := callee.TracerProvider().Tracer("test").Start(callee.Propagator().Extract(t.Context(), carrier), "answer")
+	answer.End()
+	call.End()
+	if !callee.Span(t, "answer").IsChildOf(caller.Span(t, "call")) {
+		t.Errorf("carried %v", carrier)
+	}
+}
+
+func TestRecorderMayBeAskedWhileSpansEndAndMetricsAreRecorded(t *testing.T) {
+	recorder := tracingtest.NewRecorder()
+	counter, err := recorder.MeterProvider().Meter("test").Int64Counter("orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var workers sync.WaitGroup
+	for range 4 {
+		workers.Go(func() {
+			for range 100 {
+				record(recorder)
+				counter.Add(context.Background(), 1)
+			}
+		})
+		workers.Go(func() {
+			for range 20 {
+				_, _, _ = recorder.Tree(), recorder.Spans(), recorder.Sum("orders")
+			}
+		})
+	}
+	workers.Wait()
+	if spans, orders := len(recorder.Spans()), recorder.Sum("orders"); spans != 1200 || orders != 400 {
+		t.Errorf("%d spans and %v orders, want 1200 and 400", spans, orders)
 	}
 }
