@@ -61,6 +61,6 @@ func run(quick bool, only string) error {
 // rows are all comparisons, one file a module.
 func rows() []row {
 	return slices.Concat(
-		errorsRows(), resilienceRows(), loggingRows(), []row{tracingRow()}, httpclientRows(), httpserverRows(), []row{kafkaRow()},
+		errorsRows(), resilienceRows(), loggingRows(), tracingRows(), httpclientRows(), httpserverRows(), []row{kafkaRow()},
 	)
 }
