@@ -53,8 +53,8 @@ type Config struct {
 
 	// ErrorBuffer is how many spans of traces that the sampler has not taken are held in memory until
 	// their trace is over, so that the traces in which something failed are exported all the same; see
-	// "Traces with errors" in the package's documentation. A span takes about 2 KiB. Zero or negative:
-	// none, and an error in a trace that is not sampled shows in no trace.
+	// "Traces with errors" in the package's documentation. A span with six attributes takes about 1 KiB. Zero or
+	// negative: none, and an error in a trace that is not sampled shows in no trace.
 	ErrorBuffer int
 
 	// SpanProcessors get every span that is recorded, besides the exporters of the environment. Shutdown
