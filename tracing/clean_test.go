@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/log"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
@@ -88,5 +89,34 @@ func TestResourceThatIsNoUTF8CostsNothing(t *testing.T) {
 	traceSpans(providers, 1)
 	if err := providers.Shutdown(t.Context()); err != nil || len(c.spans) != 1 {
 		t.Errorf("%d spans, %v", len(c.spans), err)
+	}
+}
+
+func TestTextThatIsNoUTF8CostsNoLogRecord(t *testing.T) {
+	for _, protocol := range protocols {
+		c := newCollector(t, protocol, nil)
+		providers := setup(t, c.env("OTEL_TRACES_EXPORTER", "none", "OTEL_METRICS_EXPORTER", "none"), quietly(time.Minute))
+		logger := providers.LoggerProvider().Logger("test")
+		for _, change := range []func(*log.Record){
+			func(r *log.Record) { r.SetBody(attribute.StringValue(noUTF8)) },
+			func(r *log.Record) { r.SetSeverityText(noUTF8) },
+			func(r *log.Record) { r.SetEventName(noUTF8) },
+			func(r *log.Record) { r.AddAttributes(attribute.Int("n", 1), attribute.String("path", noUTF8)) },
+			func(r *log.Record) { r.AddAttributes(attribute.String(noUTF8, "x")) },
+			func(r *log.Record) { r.SetBody(attribute.StringValue("harmless")) },
+		} {
+			var record log.Record
+			change(&record)
+			logger.Emit(t.Context(), record)
+		}
+		if err := providers.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(c.logs) != 6 || c.logs[0] != "a\ufffdb" || c.logs[5] != "harmless" {
+			t.Errorf("%s: got %q", protocol, c.logs)
+		}
+		if attrs := c.rawLogs[3].GetAttributes(); len(attrs) != 2 || attrs[1].GetValue().GetStringValue() != "a\ufffdb" {
+			t.Errorf("%s: got %v", protocol, attrs)
+		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -188,6 +190,19 @@ func TestShutdownReturnsWhatWasLost(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A redirect is not followed: the headers, which hold the collector's key, would go to wherever it leads.
+func TestRedirectIsNotFollowed(t *testing.T) {
+	elsewhere := newCollector(t, "http/protobuf", nil)
+	server := httptest.NewServer(http.RedirectHandler(elsewhere.endpoint+"/v1/traces", http.StatusTemporaryRedirect))
+	t.Cleanup(server.Close)
+	c := &collector{protocol: "http/protobuf", endpoint: server.URL}
+	providers := setup(t, c.tracesOnly(), quietly(time.Minute))
+	traceSpans(providers, 1)
+	if err := providers.Shutdown(t.Context()); err == nil || !strings.Contains(err.Error(), "307 Temporary Redirect") || elsewhere.requests > 0 {
+		t.Errorf("%d requests elsewhere, %v", elsewhere.requests, err)
 	}
 }
 

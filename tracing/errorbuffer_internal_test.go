@@ -91,17 +91,18 @@ type modelTrace struct {
 func TestErrorBufferAgainstAModel(t *testing.T) {
 	for seed := range uint64(300) {
 		random := rand.New(rand.NewPCG(seed, 0))
-		limit, roomy := 1+random.IntN(30), seed%2 == 0
+		limit, roomy := 1+random.IntN(40), seed%2 == 0
 		if roomy {
 			limit = 100_000
 		}
+		traces := 1 + random.IntN(60) // more than the buffer may know, and enough to fill it
 		out := &kept{}
 		buffer := newErrorBuffer(limit, []sdktrace.SpanProcessor{out})
 		model := map[uint64]*modelTrace{}
 		var want, failures []uint64
 		everFailed := map[uint64]bool{}
 		for span := uint64(1); span < 400; {
-			traceID := uint64(1 + random.IntN(12))
+			traceID := uint64(1 + random.IntN(traces))
 			m := model[traceID]
 			if m == nil {
 				m = &modelTrace{}

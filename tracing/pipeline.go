@@ -85,9 +85,6 @@ type logExporter struct {
 }
 
 func (e logExporter) Export(ctx context.Context, records []sdklog.Record) error {
-	if len(records) == 0 { // the processor's shutdown exports what is left, if it is nothing
-		return nil
-	}
 	e.account.export(ctx, len(records), func(ctx context.Context) error {
 		return e.Exporter.Export(ctx, validRecords(records))
 	})
