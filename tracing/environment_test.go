@@ -317,6 +317,7 @@ func TestFaultyEnvironmentIsAnErrorThatNamesVariableAndValue(t *testing.T) {
 		{"OTEL_EXPORTER_OTLP_ENDPOINT", "collector", `"collector": has no scheme: write http://collector or https://collector`},
 		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "grpc://collector:4317", `"grpc://collector:4317": the scheme must be http or https`},
 		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://", `"http://": has no host`},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://]0", `"http://]0": the host is not valid`},
 		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://a:99999", `"http://a:99999": the port must be from 1 to 65535`},
 		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://a b", `"http://a b": is not a URL`},
 		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://me:hush@a", `"http://REDACTED@a": must not hold credentials: set OTEL_EXPORTER_OTLP_HEADERS`},

@@ -138,11 +138,14 @@ func hostPort(u *url.URL) string {
 
 // endpointProblem also refuses what the exporter would drop without a word.
 func endpointProblem(u *url.URL) string {
+	_, _, hostErr := net.SplitHostPort(hostPort(u)) // url.Parse takes http://]0
 	switch port, err := strconv.Atoi(u.Port()); {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return "the scheme must be http or https"
 	case u.Hostname() == "":
 		return "has no host"
+	case hostErr != nil:
+		return "the host is not valid"
 	case u.Port() != "" && (err != nil || port < 1 || port > 65535):
 		return "the port must be from 1 to 65535"
 	case u.User != nil:
