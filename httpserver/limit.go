@@ -22,7 +22,8 @@ import (
 // at least half of it is in use and requests take twice as long as they do without a queue, and it is put
 // back where lowering it does not make them faster. What a request tells is how long it took, also if
 // its deadline or its caller ended it; streams, hijacked connections and failures of another kind tell
-// nothing.
+// nothing. Half of 1,000 never come together where few requests arrive and callers give up soon: such a
+// service needs a lower limit, of about ten times what it has in hand at normal load.
 //
 // Retry-After is 1 to 3 seconds, at random, so that those who were shed do not come back together. Shed
 // requests have no access log line of their own; a warning tells their number, at most once a second.

@@ -37,6 +37,7 @@ type options struct {
 	service time.Duration
 	loads   []float64
 	length  time.Duration
+	max     int // Config.MaxConcurrent
 }
 
 func (o options) capacity() float64 { return float64(o.places) / o.service.Seconds() }
@@ -47,6 +48,7 @@ func main() {
 	flag.IntVar(&o.places, "places", 20, "places of the pool behind the server")
 	flag.DurationVar(&o.service, "service", 40*time.Millisecond, "how long a request needs a place")
 	flag.DurationVar(&o.length, "for", 20*time.Second, "how long each load is offered; the first half does not count")
+	flag.IntVar(&o.max, "max", 0, "Config.MaxConcurrent where shedding is on; 0 is its default")
 	flag.Parse()
 	for load := range strings.SplitSeq(*loads, ",") {
 		f, err := strconv.ParseFloat(load, 64)
@@ -70,7 +72,7 @@ func run(o options) error {
 		for _, server := range []struct {
 			name string
 			max  int
-		}{{"off", -1}, {"on", 0}} {
+		}{{"off", -1}, {"on", o.max}} {
 			s, err := offer(o, load, server.max)
 			if err != nil {
 				return err
