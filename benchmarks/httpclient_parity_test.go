@@ -9,10 +9,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/hashicorp/go-retryablehttp"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
 	"github.com/backend-platform/sdk/httpclient"
@@ -213,4 +215,56 @@ func TestClientTelemetryIsThatOfOtelhttp(t *testing.T) {
 		judge.compare(s.name, observeClient(t, s, ourTransport), observeClient(t, s, theirTransport))
 	}
 	judge.finish()
+}
+
+// otelhttp cannot know that an attempt is not the first: inside a retrying client its spans look alike.
+func TestAttemptsAreToldApart(t *testing.T) {
+	resends := func(newClient func(r *recorded, base http.RoundTripper) *http.Client) []string {
+		calls := 0
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if calls++; calls < 3 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		}))
+		defer server.Close()
+		r := newRecorded()
+		resp, err := newClient(r, server.Client().Transport).Get(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		var counts []string
+		for _, span := range r.spans.Ended() {
+			count := ""
+			for _, kv := range span.Attributes() {
+				if kv.Key == "http.request.resend_count" {
+					count = kv.Value.String()
+				}
+			}
+			counts = append(counts, count)
+		}
+		return counts
+	}
+	bare := resends(func(r *recorded, base http.RoundTripper) *http.Client {
+		retry := retryablehttp.NewClient()
+		retry.Logger, retry.RetryWaitMin, retry.RetryWaitMax = nil, 1, 1
+		retry.HTTPClient.Transport = theirTransport(t, r, base)
+		return retry.StandardClient()
+	})
+	if !slices.Equal(bare, []string{"", "", ""}) {
+		t.Errorf("otelhttp tells attempts apart: %q", bare)
+	}
+	ours := resends(func(r *recorded, base http.RoundTripper) *http.Client {
+		client, err := httpclient.New("inventory", httpclient.Config{
+			Transport: base, Retry: resilience.RetryConfig{Backoff: resilience.Backoff{Base: -1}}, Logger: slog.New(slog.DiscardHandler),
+			TracerProvider: r.tracer, MeterProvider: r.meter, Propagator: r.propage,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return client
+	})
+	if !slices.Equal(ours, []string{"", "1", "2"}) {
+		t.Errorf("got %q, want the number of each attempt after the first", ours)
+	}
 }

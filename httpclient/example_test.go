@@ -116,6 +116,24 @@ func ExampleNew_circuitBreaker() {
 	// http://inventory:80 open
 }
 
+func ExampleNew_publicOnly() {
+	// A webhook's URL is chosen by a customer, who may try the cloud's address of credentials.
+	client, err := httpclient.New("webhooks", httpclient.Config{PublicOnly: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, url := range []string{
+		"http://169.254.169.254/latest/meta-data/", "http://[::ffff:10.0.0.1]/", "http://2130706433/",
+	} {
+		err := httpclient.Delete(context.Background(), client, url)
+		fmt.Println(errors.Is(err, httpclient.ErrNotPublic), err)
+	}
+	// Output:
+	// true DELETE http://169.254.169.254/latest/meta-data/: address is not public: 169.254.169.254 is for link local use (RFC 3927)
+	// true DELETE http://[::ffff:10.0.0.1]/: address is not public: ::ffff:10.0.0.1 is for private use (RFC 1918)
+	// true DELETE http://2130706433/: address is not public: "2130706433" is a number that resolvers read as an address, each in its own way
+}
+
 func ExampleWith() {
 	client, err := httpclient.New("reports", httpclient.Config{
 		Transport: inventory(httpclienttest.Step{Body: "a large report"}),
