@@ -77,7 +77,7 @@ func holds(err, target error) (ok bool) {
 		return false
 	}
 	visit(err, func(err error) bool {
-		ok = err == target
+		ok = err == target //nolint:errorlint // the walk is ours
 		return ok
 	})
 	return ok
@@ -92,7 +92,7 @@ func visit(err error, f func(error) bool) {
 			if f(err) {
 				return true
 			}
-			switch e := err.(type) {
+			switch e := err.(type) { //nolint:errorlint // the walk is ours
 			case interface{ Unwrap() error }:
 				err = e.Unwrap()
 			case interface{ Unwrap() []error }:

@@ -139,7 +139,7 @@ func TestCheckThatIsAlwaysTooSlowNeverPasses(t *testing.T) {
 func TestCheckThatEndsOddlyFails(t *testing.T) {
 	for name, end := range map[string]func(){
 		"panic":     func() { panic("boom") },
-		"nil panic": func() { panic(nil) }, //nolint:govet // it is what somebody may write
+		"nil panic": func() { panic(nil) },
 		"goexit":    runtime.Goexit,
 	} {
 		h, l := newHealth(t, httpserver.HealthConfig{CacheFor: -1})

@@ -365,7 +365,7 @@ type page[T any] struct {
 	Size    *size        `json:"size"`
 	Sizes   map[size]int `json:"sizes"`
 	Flag    bool         `json:"flag,string,omitempty"`
-	Odd     string       `json:"-,"`
+	Odd     string       `json:"-,"` //nolint:staticcheck // the name is "-"
 }
 
 type base struct {
