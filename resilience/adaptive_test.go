@@ -39,7 +39,6 @@ type station struct {
 type job struct {
 	at, end time.Time
 	permit  resilience.Permit
-	shed    bool
 }
 
 func newStation(t *testing.T, workers int, work func(*rand.Rand) time.Duration) *station {
@@ -151,7 +150,7 @@ func TestAdaptiveLimitNeverShedsAtNormalLoad(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStation(t, 50, work) // about 5000 a second
 				for _, rate := range []float64{4000, 50, 4000, 2500, 500, 4000} {
-					s.run(rate, 10*second).noneShed(fmt.Sprintf("%v a second", rate))
+					s.run(rate, 5*second).noneShed(fmt.Sprintf("%v a second", rate))
 				}
 			})
 		})
@@ -205,13 +204,13 @@ func TestAdaptiveLimitStartedInAnOverloadFindsOutWhatIsNormal(t *testing.T) {
 
 func TestAdaptiveLimitTakesALongerServiceTimeForNormal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStation(t, 50, about(10*time.Millisecond))
-		s.run(4000, 10*second)
-		s.run(10_000, 10*second) // so that the limit is near to what is needed
-		s.run(4000, 10*second)
-		s.workers, s.work = 500, about(100*time.Millisecond) // what is behind it has become slower
-		s.run(4000, 3*second)
-		s.run(4000, time.Minute).noneShed("ten times slower")
+		s := newStation(t, 20, about(10*time.Millisecond))
+		s.run(1600, 10*second)
+		s.run(4000, 10*second) // so that the limit is near to what is needed
+		s.run(1600, 10*second)
+		s.workers, s.work = 200, about(100*time.Millisecond) // what is behind it has become slower
+		s.run(1600, 5*second)
+		s.run(1600, 30*second).noneShed("ten times slower")
 	})
 }
 
@@ -262,7 +261,7 @@ func TestAdaptiveLimitIsNotLoweredByAFewTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStation(t, 50, about(10*time.Millisecond))
 		s.timeout = 35 * time.Millisecond // 3 % take longer
-		s.run(3000, time.Minute).noneShed("with a few timeouts")
+		s.run(3000, 30*second).noneShed("with a few timeouts")
 		if s.late < s.offered/50 || s.limit.Limit() != 1000 {
 			t.Errorf("%v", s)
 		}
@@ -274,7 +273,7 @@ func TestAdaptiveLimitRecoversFromATotalOutage(t *testing.T) {
 		s := newStation(t, 50, about(10*time.Millisecond))
 		s.run(4000, 10*second)
 		s.timeout = 1 // everything fails
-		s.run(4000, time.Minute)
+		s.run(4000, 20*second)
 		if got := s.limit.Limit(); got != 10 {
 			t.Errorf("in an outage the limit is %d, want Min", got)
 		}

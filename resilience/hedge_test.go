@@ -29,7 +29,6 @@ type attempt struct {
 // attempts is an operation whose attempts are as given, in the order in which they begin. It counts
 // those that began and those that were cancelled, and fails the test where one is not over by the end.
 type attempts struct {
-	t                        *testing.T
 	script                   []attempt
 	began, running, canceled atomic.Int64
 }
@@ -81,7 +80,7 @@ func TestHedgeTakesWhatComesFirst(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := newHedge(t, resilience.HedgeConfig{Delay: 100 * time.Millisecond, Max: tc.max})
-				a := &attempts{t: t, script: tc.script}
+				a := &attempts{script: tc.script}
 				start := time.Now()
 				value, err := resilience.Call(t.Context(), h, a.value)
 				if err != tc.err || value != tc.value || time.Since(start) != tc.took {
@@ -99,7 +98,7 @@ func TestHedgeTakesWhatComesFirst(t *testing.T) {
 func TestHedgeWithoutBudgetGoesOnWithTheFirstAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHedge(t, resilience.HedgeConfig{Delay: 100 * time.Millisecond, Budget: resilience.BudgetConfig{MinPerSecond: -1}})
-		a := &attempts{t: t, script: []attempt{{second, nil}}}
+		a := &attempts{script: []attempt{{second, nil}}}
 		if err := h.Do(t.Context(), a.op); err != nil || a.began.Load() != 1 {
 			t.Errorf("%v after %d attempts", err, a.began.Load())
 		}
@@ -109,7 +108,7 @@ func TestHedgeWithoutBudgetGoesOnWithTheFirstAttempt(t *testing.T) {
 func TestHedgesAddNoMoreThanTheirBudgetWhenEverythingIsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHedge(t, resilience.HedgeConfig{Delay: 10 * time.Millisecond, Budget: resilience.BudgetConfig{MinPerSecond: -1}})
-		a := &attempts{t: t, script: []attempt{{50 * time.Millisecond, nil}}}
+		a := &attempts{script: []attempt{{50 * time.Millisecond, nil}}}
 		for range 1000 {
 			_ = h.Do(t.Context(), a.op)
 		}
@@ -125,7 +124,7 @@ func TestHedgeAndRetryShareABudget(t *testing.T) {
 		retry := newRetry(t, resilience.RetryConfig{SharedBudget: budget, Backoff: resilience.Backoff{Base: -1}, Idempotent: true})
 		both := resilience.Chain(retry, newHedge(t, resilience.HedgeConfig{SharedBudget: budget, Delay: 10 * time.Millisecond}))
 		rng := rand.New(rand.NewPCG(1, 10))
-		a := &attempts{t: t}
+		a := &attempts{}
 		for range 1000 {
 			a.script = append(a.script, attempt{50 * time.Millisecond, []error{nil, errors.Unavailable}[rng.IntN(2)]})
 		}
@@ -204,7 +203,7 @@ func TestRetriesAndHedgesAgreeWithAModelOfTheirBudget(t *testing.T) {
 func TestHedgeEndsWithItsCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHedge(t, resilience.HedgeConfig{Delay: 100 * time.Millisecond})
-		a := &attempts{t: t, script: []attempt{{time.Hour, nil}}}
+		a := &attempts{script: []attempt{{time.Hour, nil}}}
 		ctx, cancel := context.WithTimeout(t.Context(), second)
 		defer cancel()
 		if err := h.Do(ctx, a.op); !errors.Is(err, context.DeadlineExceeded) || a.canceled.Load() != 2 || a.running.Load() != 0 {
@@ -256,7 +255,7 @@ func TestHedgeWaitsAsLongAsMostCallsTake(t *testing.T) {
 func TestHedgePassesAPanicOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHedge(t, resilience.HedgeConfig{Delay: second})
-		a := &attempts{t: t, script: []attempt{{time.Hour, nil}}}
+		a := &attempts{script: []attempt{{time.Hour, nil}}}
 		recovered := func() (r any) {
 			defer func() { r = recover() }()
 			_ = h.Do(t.Context(), func(ctx context.Context) error {
@@ -276,7 +275,7 @@ func TestHedgePassesAPanicOn(t *testing.T) {
 func TestHedgeWhoseFirstAttemptPanicsEndsTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHedge(t, resilience.HedgeConfig{Delay: second})
-		a := &attempts{t: t, script: []attempt{{time.Hour, nil}}}
+		a := &attempts{script: []attempt{{time.Hour, nil}}}
 		var calls atomic.Int64
 		func() {
 			defer func() { _ = recover() }()
@@ -301,7 +300,7 @@ func TestHedgeLeavesNothingBehind(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 12))
 			h := newHedge(t, resilience.HedgeConfig{Delay: 50 * time.Millisecond, Max: 1 + rng.IntN(3), Budget: resilience.BudgetConfig{Ratio: -1}})
 			for range 100 {
-				a := &attempts{t: t}
+				a := &attempts{}
 				for range 4 {
 					a.script = append(a.script, attempt{time.Duration(rng.IntN(200)) * time.Millisecond, []error{nil, errors.Unavailable, errors.NotFound}[rng.IntN(3)]})
 				}

@@ -222,7 +222,7 @@ func TestMetricsOfAHedge(t *testing.T) {
 		provider, reader := newMeter()
 		h := newHedge(t, resilience.HedgeConfig{Delay: second, Budget: resilience.BudgetConfig{MinPerSecond: 0.2}, MeterProvider: provider})
 		for _, script := range [][]attempt{{{time.Minute, nil}, {1, nil}}, {{2 * second, nil}, {time.Minute, nil}}, {{2 * second, nil}}} {
-			_ = h.Do(t.Context(), (&attempts{t: t, script: script}).op)
+			_ = h.Do(t.Context(), (&attempts{script: script}).op)
 		}
 		want := []string{
 			"resilience.hedges{resilience.hedge.result=lost,resilience.name=inventory} 1",
