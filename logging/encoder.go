@@ -2,6 +2,7 @@ package logging
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math"
@@ -132,6 +133,10 @@ func (e *encoder) guarded(f *zapcore.Field) {
 		}
 		f.AddTo(e)
 	case zapcore.StringerType:
+		if raw, ok := f.Interface.(json.RawMessage); ok { // from Go 1.27 on it has a String, which zap.Any prefers
+			_ = e.AddReflected(f.Key, raw) // never fails
+			return
+		}
 		e.AddString(f.Key, f.Interface.(fmt.Stringer).String())
 	default:
 		f.AddTo(e)
