@@ -339,12 +339,16 @@ func TestHijackedConnectionTalksBothWays(t *testing.T) {
 		_ = buf.Flush()
 		return errors.Internal.New("Too late to be told.")
 	}), httpserver.Config{})
-	server := served(t, o)
+	done := make(chan struct{}) // net/http does not wait for the handler of such a connection
+	server := served(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(done)
+		o.ServeHTTP(w, r)
+	}))
 	raw := exchangeBytes(t, server.Listener.Addr(), "GET / HTTP/1.1\r\nHost: orders\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhello\n")
 	if !strings.HasPrefix(raw, "HTTP/1.1 101 ") || !strings.HasSuffix(raw, "\r\n\r\nyou said hello\n") {
 		t.Errorf("response = %q", raw)
 	}
-	server.Close()
+	<-done
 	line := o.logs.line(t, "request failed after its response had begun")
 	if line["http.response.status_code"] != 101.0 {
 		t.Errorf("line = %v", line)
