@@ -183,7 +183,7 @@ func TestAbsurdErrorsHaveAnAnswer(t *testing.T) {
 
 // oneByOne is what a loop makes that adds to its errors.
 func oneByOne(n int) error {
-	var errs error = io.EOF
+	errs := io.EOF
 	for range n {
 		errs = &many{[]error{errs, io.EOF}}
 	}
