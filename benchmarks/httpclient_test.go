@@ -41,7 +41,7 @@ func TestMeasuredClientAllocatesWithinItsBars(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		if got > most {
+		if got > most && !raceEnabled { // the race detector allocates, too
 			t.Errorf("%s: %v allocations, want at most %v", telemetry.name, got, most)
 		}
 	}

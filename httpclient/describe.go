@@ -79,6 +79,8 @@ func (d Description) LogValue() slog.Value {
 		slog.Int64("max_response_bytes", d.Config.MaxResponseBytes),
 		limit("max_conn_age", d.Config.MaxConnAge),
 		slog.String("transport", fmt.Sprintf("%T", d.Config.Transport)),
+		slog.Bool("call_span", d.Config.CallSpan),
+		hedgeAttr(d.Config.Hedge),
 		slog.Attr{Key: "concurrency", Value: d.concurrency},
 		slog.Attr{Key: "retry", Value: d.retry},
 		slog.Attr{Key: "hosts", Value: d.destinations},
@@ -90,4 +92,14 @@ func limit(key string, d time.Duration) slog.Attr {
 		return slog.String(key, "none")
 	}
 	return slog.String(key, d.String())
+}
+
+func hedgeAttr(cfg *resilience.HedgeConfig) slog.Attr {
+	switch {
+	case cfg == nil:
+		return slog.String("hedge", "off")
+	case cfg.Delay > 0:
+		return slog.String("hedge", "after "+cfg.Delay.String())
+	}
+	return slog.String("hedge", "by percentile")
 }

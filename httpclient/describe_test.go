@@ -2,6 +2,7 @@ package httpclient_test
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -23,10 +24,27 @@ func TestDescribeShowsWhatAClientDoes(t *testing.T) {
 	for _, want := range []string{
 		"client.name=inventory", "client.timeout=none", "client.attempt_timeout=10s", "client.retry.attempts=3",
 		`client.user_agent="orders/1.4.2 sdk-httpclient/`, "client.hosts.destinations=1",
+		"client.public_only=false", "client.max_conn_age=5m0s", "client.concurrency.max_concurrent=1000", "client.hedge=off",
+		"client.call_span=false", "client.max_response_bytes=10485760",
 	} {
 		if !strings.Contains(line.String(), want) {
 			t.Errorf("no %s in %s", want, line.String())
 		}
+	}
+}
+
+// A client that calls whatever URL it is given must not remember every host for ever.
+func TestNumberOfHostsIsBounded(t *testing.T) {
+	client := newClient(t, stub{}, httpclient.Config{})
+	for i := range 3000 {
+		resp, err := send(t, client, "GET", fmt.Sprintf("http://host%d.example.com/", i), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+	}
+	if d, _ := httpclient.Describe(client); len(d.Hosts) != 1024 || d.Hosts[0].Host != "http://host2999.example.com:80" {
+		t.Errorf("%d hosts are kept, the last one %s", len(d.Hosts), d.Hosts[0].Host)
 	}
 }
 
