@@ -27,38 +27,38 @@ func CodeOf(err error) Code {
 	if err == nil {
 		return OK
 	}
-	next, code := chainCode(err)
-	if next == nil {
+	code, rest := chainCode(err)
+	if rest == nil {
 		return code
 	}
-	return decide(next).code
+	return decide(rest).code
 }
 
 // chainCode goes down a chain of wrappers, which most errors are, as fast as errors.As does. It returns
 // the code, or the error from which on there is more to it.
-func chainCode(err error) (rest error, code Code) {
+func chainCode(err error) (code Code, rest error) {
 	defer func() {
 		if recover() != nil {
-			rest, code = nil, Unknown
+			code, rest = Unknown, nil
 		}
 	}()
 	for range maxNodes {
 		switch e := err.(type) {
 		case *Error:
-			return nil, e.Code()
+			return e.Code(), nil
 		case coder:
-			return nil, positive(e.Code())
+			return positive(e.Code()), nil
 		case interface{ Unwrap() error }:
 			next := e.Unwrap()
 			if next == nil {
-				return err, Unknown
+				return Unknown, err
 			}
 			err = next
 		default:
-			return err, Unknown
+			return Unknown, err
 		}
 	}
-	return nil, Unknown
+	return Unknown, nil
 }
 
 // ReasonOf returns the reason of the error that decides err's code, or "".
@@ -137,15 +137,15 @@ func decideWithin(err error, budget *int) decision {
 }
 
 // unwrap returns what err wraps: one error, or several, of which one at the least is not nil.
-func unwrap(err error) (next error, members []error) {
+func unwrap(err error) (members []error, next error) {
 	defer func() { _ = recover() }()
 	switch e := err.(type) {
 	case interface{ Unwrap() error }:
-		return e.Unwrap(), nil
+		return nil, e.Unwrap()
 	case interface{ Unwrap() []error }:
 		members = e.Unwrap()
 		if slices.ContainsFunc(members, func(member error) bool { return member != nil }) {
-			return nil, members
+			return members, nil
 		}
 	}
 	return nil, nil
@@ -215,7 +215,7 @@ func walkWithin(err error, budget *int, visit func(error) (stop bool)) {
 		if visit(err) {
 			return
 		}
-		next, members := unwrap(err)
+		members, next := unwrap(err)
 		for _, member := range members {
 			walkWithin(member, budget, visit)
 		}

@@ -119,7 +119,7 @@ func TestAbsurdErrorsHaveAnAnswer(t *testing.T) {
 		{"a million of ours", ours(million, func(err error) error { return errors.NotFound.Wrap(err, "m") }), errors.NotFound, errors.RetryNever, "not_found: m: not_found: m: "},
 		{"many of ours with stacks", ours(plenty, func(err error) error { return errors.Internal.Wrap(err, "") }), errors.Internal, errors.RetryNever, "internal: internal: "},
 		{"many of both kinds", ours(plenty, func(err error) error { return errors.Internal.Wrap(errors.NotFound.Wrap(err, ""), "") }), errors.Internal, errors.RetryNever, "internal: not_found: "},
-		{"many marks", ours(plenty, func(err error) error { return errors.MarkExhausted(err) }), errors.Unknown, errors.RetryNever, "chain of more than"},
+		{"many marks", ours(plenty, errors.MarkExhausted), errors.Unknown, errors.RetryNever, "chain of more than"},
 		{"a million of somebody's", errors.NotFound.Wrap(ours(million, func(err error) error { return &talkative{err} }), "m"), errors.NotFound, errors.RetryNever, "not_found: m: <*errors_test.talkative, a chain"},
 		{"ours and somebody's in turn", ours(plenty, func(err error) error { return errors.NotFound.Wrap(&talkative{err}, "m") }), errors.NotFound, errors.RetryNever, "not_found: m: <*errors_test.talkative, a chain"},
 		{"a million joined", errors.NotFound.Wrap(joined(errors.NotFound, million), "m"), errors.NotFound, errors.RetryNever, "not_found: m: <*errors.joinError, a chain"},

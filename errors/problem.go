@@ -116,7 +116,7 @@ func appendViolationsOf(all []Violation, err error, code Code, passed bool, budg
 			}
 			return all
 		}
-		next, members := unwrap(err)
+		members, next := unwrap(err)
 		for _, member := range members {
 			all = appendViolationsOf(all, member, code, passed, budget)
 		}

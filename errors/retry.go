@@ -143,7 +143,7 @@ func look(err error) (s step) {
 	case coder:
 		s.code, s.coded = positive(e.Code()), true
 	}
-	s.next, s.members = unwrap(err)
+	s.members, s.next = unwrap(err)
 	if !s.coded && s.next == nil && s.members == nil {
 		s.code, s.coded = leafCode(err), true
 	}

@@ -115,7 +115,7 @@ func (d dice) json(depth int) string {
 }
 
 // error makes an error of everything that survives the wire, and the error inside that says it.
-func (d dice) error() (outer error, said *errors.Error) {
+func (d dice) error() (said *errors.Error, outer error) {
 	e := errors.Codes()[d.IntN(16)].New(d.text(12))
 	switch d.IntN(5) {
 	case 0:
@@ -153,7 +153,7 @@ func (d dice) error() (outer error, said *errors.Error) {
 			outer = errors.PassOn(outer)
 		}
 	}
-	return outer, e
+	return e, outer
 }
 
 // cause makes what may lie below: its marks, waits and exhaustion are inherited.
@@ -187,7 +187,7 @@ func TestRoundTripOverHTTPKeepsAllThatIsPublic(t *testing.T) {
 
 	d := dice{rand.New(rand.NewPCG(1, 2))}
 	for range 1000 {
-		outer, said := d.error()
+		said, outer := d.error()
 		sent, traceID = outer, ""
 		if d.one(2) {
 			traceID = fmt.Sprintf("%016x%016x", d.Uint64(), d.Uint64())

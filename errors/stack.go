@@ -35,7 +35,7 @@ func stackWithin(err error, budget *int) stack {
 		if e, ok := err.(*Error); ok && e != nil && e.stack != nil {
 			return e.stack
 		}
-		next, members := unwrap(err)
+		members, next := unwrap(err)
 		if members != nil {
 			return stackOfJoined(members, budget)
 		}

@@ -86,7 +86,7 @@ func tooDeep(err error, depth int, budget *int) bool {
 		if *budget--; depth <= 0 || *budget <= 0 {
 			return true
 		}
-		next, members := unwrap(err)
+		members, next := unwrap(err)
 		for _, member := range members {
 			if tooDeep(member, depth-1, budget) {
 				return true
