@@ -103,13 +103,13 @@ func (b *errorBuffer) end(span sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpan {
 	}
 	t.open--
 	if failed || t.failed {
-		kept := append(t.spans, span)
-		b.held -= len(t.spans)
+		kept := t.spans
+		b.held -= len(kept)
 		t.failed, t.spans = true, nil
 		if t.open <= 0 {
 			b.remove(t)
 		}
-		return kept
+		return append(kept, span)
 	}
 	if t.open <= 0 {
 		b.remove(t)

@@ -10,7 +10,6 @@ import (
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/log"
-	logglobal "go.opentelemetry.io/otel/log/global"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -50,7 +49,7 @@ func (p *Providers) ServiceName() string {
 func (p *Providers) SetGlobal() {
 	otel.SetTracerProvider(p.tracers)
 	otel.SetMeterProvider(p.meters)
-	logglobal.SetLoggerProvider(p.loggers)
+	otel.SetLoggerProvider(p.loggers)
 	otel.SetTextMapPropagator(p.propagator)
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { p.errors.failed(err, 0) }))
 	otel.SetLogger(logr.FromSlogHandler(internalLog{failures: &p.errors}))

@@ -148,7 +148,7 @@ func TestOnlySetGlobalTouchesTheGlobals(t *testing.T) {
 	providers.SetGlobal()
 	_, span := tracing.Start(context.Background(), "span")
 	defer span.End(nil)
-	if !span.SpanContext().IsValid() || len(otel.GetTextMapPropagator().Fields()) != 3 {
+	if !span.SpanContext().IsValid() || len(otel.GetTextMapPropagator().Fields()) != 3 || otel.GetLoggerProvider() != providers.LoggerProvider() {
 		t.Error("the globals are not set")
 	}
 }
