@@ -59,7 +59,9 @@ type Config struct {
 	Format Format
 
 	// Output is where lines go, each in one call of Write, one at a time. A Sync method is called by
-	// the logger's Sync and after lines above error level. Nobody closes it. Nil: os.Stdout.
+	// the logger's Sync and after lines above error level. Lines that it does not take, because it fails,
+	// panics or has not taken another one for five to ten seconds, are dropped, counted and reported on
+	// standard error and, later, here. Nobody closes it. Nil: os.Stdout.
 	Output io.Writer
 
 	// Version is the service's version. Empty: service.version of OTEL_RESOURCE_ATTRIBUTES, else the
@@ -101,8 +103,8 @@ type Config struct {
 
 	// MaxRepeatsPerSecond bounds how many lines with the same level, logger's name and message are
 	// written in each second; further ones are left out. Their number is reported by the first line in a
-	// later second, or by Sync. Lines at error and above are always written, and so is the first of 4096
-	// different lines a second and more. Zero or negative: every line is written.
+	// later second, or by Sync. Lines at error and above are always written. At most 4096 different lines
+	// a second are counted; others are written. Zero or negative: every line is written.
 	MaxRepeatsPerSecond int
 
 	// Exports also get each line that is written to Output, after it: with the message and the fields as
