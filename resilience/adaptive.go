@@ -26,6 +26,8 @@ type AdaptiveConfig struct {
 	// least 1.1. A lower one keeps queues shorter, and takes what only varies for a queue sooner. Zero: 2.
 	// Not negative.
 	Tolerance float64
+	// Logger gets a line, at warn, when calls are shed, at most one a minute. Nil: slog.Default().
+	Logger *slog.Logger
 	// MeterProvider gets the metrics. Nil: OpenTelemetry's global one.
 	MeterProvider metric.MeterProvider
 }
@@ -77,7 +79,12 @@ type AdaptiveLimit struct {
 
 	mu      sync.Mutex
 	control limitControl
+	told    int64         // of the calls shed, those that the log knows
+	silent  time.Duration // until when it is not told of more
 }
+
+// sheddingTold is how often the log is told that calls are shed.
+const sheddingTold = time.Minute
 
 // NewAdaptiveLimit returns a limit that lets Max calls in. The name is that of the server or the
 // destination; errors and metrics carry it. The error joins every fault of cfg.
@@ -150,7 +157,12 @@ func (p *Permit) Release(o Outcome) {
 	}
 	if int64(now) >= a.due.Load() && a.mu.TryLock() { // whoever has the lock looks at the same window
 		a.turn(now)
+		shed := a.news(now)
 		a.mu.Unlock()
+		if shed > 0 {
+			logger(a.cfg.Logger).LogAttrs(context.Background(), slog.LevelWarn, "adaptive limit sheds calls", slog.String("name", a.name),
+				slog.Int64("shed", shed), slog.Int("limit", a.Limit()), slog.Int("in_flight", a.InFlight()))
+		}
 	}
 }
 
@@ -225,6 +237,17 @@ func (a *AdaptiveLimit) turn(now time.Duration) {
 	a.limit.Store(int64(a.control.limit))
 	a.opened.Store(int64(opens))
 	a.due.Store(int64(opens + limitWindow))
+}
+
+// news returns how many calls were shed since the log was told, if it is to be told. It runs under mu.
+func (a *AdaptiveLimit) news(now time.Duration) int64 {
+	shed := a.shed.Load()
+	more := shed - a.told
+	if more == 0 || now < a.silent {
+		return 0
+	}
+	a.told, a.silent = shed, now+sheddingTold
+	return more
 }
 
 // raise makes v at least n.

@@ -1,9 +1,11 @@
 package resilience_test
 
 import (
+	"bytes"
 	"container/heap"
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -42,7 +44,7 @@ type job struct {
 }
 
 func newStation(t *testing.T, workers int, work func(*rand.Rand) time.Duration) *station {
-	limit := must(resilience.NewAdaptiveLimit("server", resilience.AdaptiveConfig{}))(t)
+	limit := must(resilience.NewAdaptiveLimit("server", resilience.AdaptiveConfig{Logger: quiet}))(t)
 	return &station{t: t, rng: rand.New(rand.NewPCG(1, 7)), limit: limit, workers: workers, work: work}
 }
 
@@ -287,6 +289,7 @@ func TestAdaptiveLimitStaysWithinItsBounds(t *testing.T) {
 	for _, cfg := range []resilience.AdaptiveConfig{{Min: 7, Max: 21}, {Min: 1, Max: 1}, {Min: -1, Max: 3}, {Max: 4}, {Max: -1}} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStation(t, 2, about(10*time.Millisecond))
+			cfg.Logger = quiet
 			s.limit = must(resilience.NewAdaptiveLimit("server", cfg))(t)
 			lowest, highest := max(cfg.Min, 1), cfg.Max
 			switch {
@@ -311,7 +314,7 @@ func TestAdaptiveLimitAgreesWithAModel(t *testing.T) {
 	for seed := range uint64(50) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 8))
-			a := must(resilience.NewAdaptiveLimit("server", resilience.AdaptiveConfig{Max: 1 + rng.IntN(40), Min: 1}))(t)
+			a := must(resilience.NewAdaptiveLimit("server", resilience.AdaptiveConfig{Max: 1 + rng.IntN(40), Min: 1, Logger: quiet}))(t)
 			var out []resilience.Permit
 			for step := range 5000 {
 				switch rng.IntN(7) {
@@ -344,7 +347,7 @@ func TestAdaptiveLimitAgreesWithAModel(t *testing.T) {
 }
 
 func TestAdaptiveLimitUnderConcurrentUse(t *testing.T) {
-	a := must(resilience.NewAdaptiveLimit("server", resilience.AdaptiveConfig{Max: 5}))(t)
+	a := must(resilience.NewAdaptiveLimit("server", resilience.AdaptiveConfig{Max: 5, Logger: quiet}))(t)
 	var running, most atomic.Int64
 	var wg sync.WaitGroup
 	for n := range 16 {
@@ -422,6 +425,24 @@ func TestAdaptiveLimitDoTellsOverloadFromOtherFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAdaptiveLimitSaysOnceAMinuteThatItSheds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var buf bytes.Buffer
+		s := newStation(t, 5, about(10*time.Millisecond))
+		s.limit = must(resilience.NewAdaptiveLimit("server", resilience.AdaptiveConfig{Logger: slog.New(slog.NewTextHandler(&buf, nil))}))(t)
+		s.run(300, time.Minute)
+		if buf.Len() > 0 {
+			t.Errorf("without an overload: %s", &buf)
+		}
+		s.run(1000, 150*time.Second)
+		s.run(300, 5*time.Minute)
+		lines := strings.Count(buf.String(), "level=WARN msg=\"adaptive limit sheds calls\" name=server shed=")
+		if total := strings.Count(buf.String(), "\n"); lines != total || lines < 3 || lines > 4 {
+			t.Errorf("two and a half minutes of overload gave\n%s", &buf)
+		}
+	})
 }
 
 func TestNewAdaptiveLimitNamesEveryFault(t *testing.T) {

@@ -75,6 +75,7 @@
 //	resilience.adaptive.in_flight        gauge
 //	resilience.adaptive.shed             counter
 //
-// Breakers of a registry carry resilience.destination, too. A breaker's changes of state and an empty
-// budget (once a window) are logged at warn or info, retries at debug.
+// Breakers of a registry carry resilience.destination, too. A breaker's changes of state, an empty
+// budget (once a window) and shed calls (once a minute) are logged at warn or info, retries and
+// fallbacks at debug.
 package resilience

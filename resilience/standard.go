@@ -85,6 +85,7 @@ func (c *StandardConfig) resolveOptional() error {
 	}
 	if c.Adaptive != nil {
 		adaptive, fault := c.Adaptive.resolve()
+		adaptive.Logger = orDefault(adaptive.Logger, c.Logger)
 		adaptive.MeterProvider = orDefault(adaptive.MeterProvider, c.MeterProvider)
 		c.Adaptive, err[3] = &adaptive, inField("Adaptive", fault)
 	}
