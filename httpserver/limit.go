@@ -58,7 +58,9 @@ func newConcurrency(limit int, provider metric.MeterProvider) (*concurrency, err
 	if limit < 0 {
 		return nil, nil
 	}
-	adaptive, err := resilience.NewAdaptiveLimit("httpserver", resilience.AdaptiveConfig{Max: limit, MeterProvider: provider})
+	adaptive, err := resilience.NewAdaptiveLimit("httpserver", resilience.AdaptiveConfig{
+		Max: limit, MeterProvider: provider, Logger: slog.New(slog.DiscardHandler), // tell says it, with the server's own logger
+	})
 	if err != nil {
 		return nil, fmt.Errorf("http server: %w", err)
 	}
