@@ -121,7 +121,7 @@ func (c *call) enter() (resp *http.Response, err error) {
 	entered := false
 	full := c.transport.bulkhead.Do(&c.wait, func(context.Context) error {
 		entered = true
-		resp, err = c.do()
+		resp, err = c.do() //nolint:bodyclose // it is handed out
 		return nil
 	})
 	if entered {

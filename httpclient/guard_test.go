@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -178,7 +179,7 @@ func (s *nameServer) reply(query []byte) []byte {
 	}
 	end += 5
 	header := []byte{query[0], query[1], 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0}
-	reply := append(header, query[12:end]...)
+	reply := slices.Concat(header, query[12:end])
 	if binary.BigEndian.Uint16(query[end-4:]) != 1 { // not for an IPv4 address
 		return reply
 	}

@@ -82,7 +82,7 @@ func (r *hedgedCall) call(ctx context.Context) error {
 
 	own, cancel := context.WithCancelCause(r.request.Context())
 	unlink := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
-	a.resp, a.err = r.send(own, a.number)
+	a.resp, a.err = r.send(own, a.number) //nolint:bodyclose // it is handed out, or closed if another wins
 	unlink()
 	if a.err == nil {
 		a.err = statusFault(a.resp.StatusCode)

@@ -124,7 +124,7 @@ func (r *Recorder) Check(tb testing.TB) {
 func (r *Recorder) checkWatched(tb testing.TB) {
 	tb.Helper()
 	for range 3 { // what a cleared pool or a finished goroutine held is found by the next collection
-		time.Sleep(1) // the runtime forgets stopped timers when it looks at others
+		time.Sleep(time.Nanosecond) // the runtime forgets stopped timers when it looks at others
 		runtime.GC()
 	}
 	r.mu.Lock()
