@@ -7,7 +7,7 @@
 //	…
 //	admin.Handle("GET /metrics", metrics)
 //
-// It is a package of its own because it adds 1.5 MB and eight modules to a program, which those who push
+// It is a package of its own because it adds 1.5 MB and nine modules to a program, which those who push
 // their metrics to a collector need not carry.
 //
 // # Names
