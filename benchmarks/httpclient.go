@@ -91,12 +91,13 @@ func azcorePeer() contender {
 			if err != nil {
 				return err
 			}
-			_, err = pipeline.Do(r)
+			_, err = pipeline.Do(r) //nolint:bodyclose // its policies have read and closed it
 			return err
 		}), nil, nil
 	}}
 }
 
+//nolint:bodyclose // policies for responses are no responses
 func failsafePeer() contender {
 	return contender{"failsafe-go", "failsafehttp: retry, breaker, a timeout an attempt; no telemetry", func() (work, func(), error) {
 		return get(&http.Client{Timeout: 30 * time.Second, Transport: failsafehttp.NewRoundTripper(stub{},
