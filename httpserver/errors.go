@@ -83,8 +83,10 @@ func holds(err, target error) (ok bool) {
 	return ok
 }
 
-// visit calls f for each error of the tree until it returns true.
+// visit calls f for each error of the tree until it returns true, or until a method of somebody else's
+// error panics, as one of a nil pointer does.
 func visit(err error, f func(error) bool) {
+	defer func() { _ = recover() }()
 	budget := maxChain
 	var walk func(error) bool
 	walk = func(err error) bool {

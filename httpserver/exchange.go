@@ -148,12 +148,8 @@ func (x *exchange) admit() error {
 
 // leave is deferred, directly, by ServeHTTP: recover works in no other place.
 func (x *exchange) leave() {
-	var again bool
-	if !x.returned && x.layers.recoverer {
-		again = x.answerPanic(recover())
-	}
-	x.finish()
-	if again {
+	defer x.finish() // also if a logger panics: what the request holds must be given back
+	if !x.returned && x.layers.recoverer && x.answerPanic(recover()) {
 		panic(http.ErrAbortHandler) // net/http ends the connection, so the client sees that the response is cut
 	}
 }

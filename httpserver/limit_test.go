@@ -1,6 +1,8 @@
 package httpserver_test
 
 import (
+	"context"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -66,13 +68,40 @@ func TestLoadIsShedBeyondTheLimit(t *testing.T) {
 }
 
 func TestPanicGivesItsPlaceBack(t *testing.T) {
-	o := observe(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom") }), httpserver.Config{MaxConcurrent: 1})
-	for range 3 {
-		if w := o.get("/"); w.Code != 500 {
-			t.Errorf("status = %d", w.Code)
+	for name, value := range map[string]any{"text": "boom", "nil pointer": (*hollow)(nil)} {
+		o := observe(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(value) }), httpserver.Config{MaxConcurrent: 1})
+		for range 3 {
+			if w := o.get("/"); w.Code != 500 {
+				t.Errorf("%s: status = %d", name, w.Code)
+			}
 		}
 	}
 }
+
+// A logger that panics is somebody else's fault, which must not take the server's places one by one.
+func TestPanicOfTheLoggerGivesThePlaceBack(t *testing.T) {
+	handler, err := httpserver.NewHandler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom") }),
+		httpserver.Config{MaxConcurrent: 1, NoAccessLog: true, Logger: slog.New(brokenHandler{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		w := httptest.NewRecorder()
+		func() {
+			defer func() {
+				if value := recover(); value != "the log is broken" {
+					t.Errorf("recovered %v, status %d", value, w.Code)
+				}
+			}()
+			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		}()
+	}
+}
+
+type brokenHandler struct{ slog.Handler }
+
+func (brokenHandler) Enabled(context.Context, slog.Level) bool  { return true }
+func (brokenHandler) Handle(context.Context, slog.Record) error { panic("the log is broken") }
 
 func TestConcurrencyLimitCanBeTurnedOff(t *testing.T) {
 	if w := observe(t, failing(nil), httpserver.Config{MaxConcurrent: -1}).get("/"); w.Code != 200 {

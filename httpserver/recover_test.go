@@ -24,6 +24,7 @@ func TestPanicBecomesA500(t *testing.T) {
 		"runtime error":  nil, // made by the handler
 		"odd":            struct{ Secret string }{"hunter2"},
 		"panicking text": explosive{},
+		"nil pointer":    (*hollow)(nil),
 	}
 	for name, value := range values {
 		t.Run(name, func(t *testing.T) {
@@ -72,6 +73,12 @@ func TestImpossibleStatusIsA500(t *testing.T) {
 type explosive struct{}
 
 func (explosive) String() string { panic("again") }
+
+// hollow is an error whose methods do not work on a nil pointer.
+type hollow struct{ cause error }
+
+func (h *hollow) Error() string { return h.cause.Error() }
+func (h *hollow) Unwrap() error { return h.cause }
 
 func TestPanicKeepsTheStackOfItsOrigin(t *testing.T) {
 	var caught error
