@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/backend-platform/sdk/errors"
 )
@@ -35,6 +33,7 @@ type faults struct {
 
 	list   []errors.Violation
 	syntax bool
+	other  error // what encoding/json says of a body in which nothing else was found
 	path   []step
 	leaves int
 }
@@ -50,7 +49,7 @@ func (f *faults) invalid() error {
 	if f.syntax {
 		message = messageSyntax
 	}
-	return ErrInvalidBody.New(message).WithViolations(f.list...)
+	return ErrInvalidBody.New(message).WithCause(f.other).WithViolations(f.list...)
 }
 
 // add notes a fault at the current path.
@@ -74,8 +73,8 @@ func namesOf[T any](body []byte) []errors.Violation {
 	return f.list
 }
 
-// diagnose finds the faults of a body that is no T.
-func diagnose[T any](body []byte, lenient bool) *faults {
+// diagnose finds the faults of a body that is no T, of which encoding/json says err.
+func diagnose[T any](body []byte, lenient bool, err error) *faults {
 	f := &faults{scanner: scanner{data: body}, lenient: lenient, types: true}
 	if f.findSyntax(); f.syntax {
 		return f
@@ -84,6 +83,7 @@ func diagnose[T any](body []byte, lenient bool) *faults {
 	f.tellDepth()
 	if len(f.list) == 0 {
 		f.addAt("", "does not have the expected form", "TYPE")
+		f.other = err // the type itself may be at fault, which only the log can tell
 	}
 	return f
 }
@@ -219,7 +219,7 @@ func (f *faults) walkQuoted(field *field) {
 	if string(raw) == "null" {
 		return
 	}
-	if json.Unmarshal(raw, &text) != nil || !fits(field.shape.typ, []byte(text)) {
+	if json.Unmarshal(raw, &text) != nil || text != "null" && !fits(field.shape.typ, []byte(text)) {
 		f.add("must be a string that holds: "+strings.TrimPrefix(expectation(field.shape.typ), "must be "), "TYPE")
 	}
 }
@@ -273,15 +273,6 @@ func (n *names) add(name []byte) bool {
 	before := len(n.many)
 	n.many[string(name)] = struct{}{}
 	return len(n.many) == before
-}
-
-func keyFits(key reflect.Type, name []byte) bool {
-	if key.Kind() == reflect.String && !custom(key) {
-		return true
-	}
-	probe := reflect.New(reflect.MapOf(key, reflect.TypeFor[struct{}]()))
-	object, err := json.Marshal(map[string]struct{}{string(name): {}})
-	return err == nil && json.Unmarshal(object, probe.Interface()) == nil
 }
 
 func (f *faults) walkList(s *shape, depth int) {
@@ -349,112 +340,20 @@ func (f *faults) raw() []byte {
 	return f.data[from:f.pos]
 }
 
-func fits(t reflect.Type, raw []byte) bool {
-	if fit, known := fitsScalar(t, raw); known {
-		return fit
-	}
-	return json.Unmarshal(raw, reflect.New(t).Interface()) == nil
-}
-
-// fitsScalar knows the plain types without asking encoding/json, which takes a hundred times as long.
-func fitsScalar(t reflect.Type, raw []byte) (fit, known bool) {
-	if t == jsonNumber || custom(t) {
-		return false, false
-	}
-	var err error
-	switch t.Kind() {
-	case reflect.String:
-		return len(raw) > 0 && raw[0] == '"', true
-	case reflect.Bool:
-		return string(raw) == "true" || string(raw) == "false", true
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		_, err = strconv.ParseInt(string(raw), 10, t.Bits())
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		_, err = strconv.ParseUint(string(raw), 10, t.Bits())
-	case reflect.Float32, reflect.Float64:
-		number := scanner{data: raw}
-		if !number.number() || number.pos != len(raw) {
-			return false, true
-		}
-		_, err = strconv.ParseFloat(string(raw), t.Bits())
-	default:
-		return false, false
-	}
-	return err == nil, true
-}
-
-// pointer is the path as a JSON pointer in a URI fragment (RFC 6901, section 6).
+// pointer is the path as a JSON pointer. The names are the caller's: they are cut where they are absurdly
+// long.
 func (f *faults) pointer() string {
-	var b strings.Builder
-	b.WriteByte('#')
-	for _, s := range f.path {
-		b.WriteByte('/')
-		if s.name == nil {
-			b.WriteString(strconv.Itoa(s.index))
-		} else {
-			b.WriteString(escapePointer(string(s.name)))
-		}
-	}
-	return b.String()
-}
-
-// escapePointer writes a member's name as a reference token in a URI fragment (RFC 6901, sections 3
-// and 6). A name is the caller's: it is cut where it is absurdly long.
-func escapePointer(name string) string {
 	const longest = 128
-	if len(name) > longest {
-		name = strings.ToValidUTF8(name[:longest], "") + "…"
-	}
-	name = strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
-	var b strings.Builder
-	for i := 0; i < len(name); i++ {
-		if c := name[i]; inFragment(c) {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, "%%%02X", c)
+	path := make([]any, len(f.path))
+	for i, s := range f.path {
+		switch {
+		case s.name == nil:
+			path[i] = s.index
+		case len(s.name) > longest:
+			path[i] = strings.ToValidUTF8(string(s.name[:longest]), "") + "…"
+		default:
+			path[i] = string(s.name)
 		}
 	}
-	return b.String()
-}
-
-// inFragment reports whether a byte may stand in a fragment as it is (RFC 3986, section 3.5).
-func inFragment(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
-		strings.IndexByte("-._~!$&'()*+,;=:@/?", c) >= 0
-}
-
-// expectation says in plain words what a type takes.
-func expectation(t reflect.Type) string {
-	if t == reflect.TypeFor[time.Time]() {
-		return "must be a time such as 2006-01-02T15:04:05Z (RFC 3339)"
-	}
-	if t == jsonNumber {
-		return "must be a number"
-	}
-	if custom(t) {
-		return "has a value that is not possible here"
-	}
-	switch t.Kind() {
-	case reflect.Bool:
-		return "must be true or false"
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		low := int64(-1) << (t.Bits() - 1)
-		return fmt.Sprintf("must be a whole number from %d to %d", low, -(low + 1))
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		return fmt.Sprintf("must be a whole number from 0 to %d", ^uint64(0)>>(64-t.Bits()))
-	case reflect.Float32, reflect.Float64:
-		return "must be a number"
-	case reflect.String:
-		return "must be a string"
-	case reflect.Slice:
-		if t.Elem().Kind() == reflect.Uint8 {
-			return "must be a string in base64"
-		}
-		return "must be an array"
-	case reflect.Array:
-		return "must be an array"
-	case reflect.Struct, reflect.Map:
-		return "must be an object"
-	}
-	return "has a value that is not possible here"
+	return errors.Pointer(path...)
 }

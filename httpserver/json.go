@@ -52,7 +52,7 @@ func decodeJSON[T any](r *http.Request, lenient bool) (value T, err error) {
 	}
 	var zero T
 	if err := json.Unmarshal(body, &value); err != nil || !lenient && !utf8.Valid(body) {
-		return zero, diagnose[T](body, lenient).invalid()
+		return zero, diagnose[T](body, lenient, err).invalid()
 	}
 	var names []errors.Violation
 	if !lenient {
@@ -90,10 +90,13 @@ func settleValidation(err error, before []errors.Violation) error {
 	if errors.CodeOf(err) == errors.Unknown {
 		return ErrInvalidBody.New(messageInvalid).WithCause(err).WithViolations(before...)
 	}
-	if found, ok := errors.AsType[*errors.Error](err); ok && len(before) > 0 {
+	if len(before) == 0 {
+		return err
+	}
+	if found, ok := err.(*errors.Error); ok { //nolint:errorlint // what is around another one must stay
 		return found.WithViolations(before...)
 	}
-	return err
+	return errors.Join(err, errors.CodeOf(err).New("").WithViolations(before...))
 }
 
 // readJSON reads the whole body.

@@ -202,5 +202,5 @@ func scalar(t reflect.Type) bool {
 	case reflect.Bool, reflect.String, reflect.Float32, reflect.Float64:
 		return true
 	}
-	return t.Kind() >= reflect.Int && t.Kind() <= reflect.Uintptr
+	return whole(t.Kind())
 }
