@@ -25,7 +25,8 @@ type http2Server struct {
 
 	mu     sync.Mutex
 	open   map[*http2Conn]struct{}
-	saying sync.WaitGroup
+	ended  bool           // nothing is said any more
+	saying sync.WaitGroup // grows under mu, until ended
 }
 
 func newHTTP2Server() *http2Server {
@@ -118,6 +119,9 @@ func (http2Addr) String() string  { return "h2" }
 func (h *http2Server) goAway() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.ended {
+		return
+	}
 	for c := range h.open {
 		h.saying.Go(c.goAway) // one that does not read must not keep the others waiting
 	}
@@ -127,6 +131,9 @@ func (h *http2Server) goAway() {
 func (h *http2Server) end() error {
 	err := h.http.Close()
 	_ = h.Close()
+	h.mu.Lock()
+	h.ended = true
+	h.mu.Unlock()
 	h.saying.Wait()
 	return err
 }

@@ -69,3 +69,19 @@ func TestGoAwayGoesBetweenFrames(t *testing.T) {
 		}
 	}
 }
+
+// The end waits for what is being said, and begins at any time: also while clients are being asked to leave.
+func TestEndWhileClientsAreAskedToLeave(t *testing.T) {
+	for range 100 {
+		h := newHTTP2Server()
+		for range 3 {
+			h.open[&http2Conn{Conn: new(written), begun: true}] = struct{}{}
+		}
+		var asking sync.WaitGroup
+		asking.Go(h.goAway)
+		if err := h.end(); err != nil {
+			t.Fatal(err)
+		}
+		asking.Wait()
+	}
+}
