@@ -42,6 +42,11 @@ func (p *Pair) read(contents [][]byte) (*tls.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s, %s: %w", p.names[0], p.names[1], err)
 	}
+	if pair.Leaf == nil { // GODEBUG=x509keypairleaf=0
+		if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.names[0], err)
+		}
+	}
 	if err := validNow(pair.Leaf); err != nil {
 		return nil, fmt.Errorf("%s: %w", p.names[0], err)
 	}

@@ -488,3 +488,19 @@ func TestLookingCostsNothingBetweenIntervals(t *testing.T) {
 		t.Errorf("%.0f allocations", got)
 	}
 }
+
+// A setting of crypto/tls for older programs leaves a pair without its parsed certificate.
+func TestPairHasItsLeafWhateverTheProgramSets(t *testing.T) {
+	t.Setenv("GODEBUG", "x509keypairleaf=0")
+	dir := t.TempDir()
+	cert, key := newAuthority(t, "authority").issue(t, "orders", -time.Hour, time.Hour)
+	write(t, filepath.Join(dir, "tls.crt"), cert)
+	write(t, filepath.Join(dir, "tls.key"), key)
+	pair, err := certs.NewPair(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if leaf := pair.Certificate().Leaf; leaf == nil || leaf.NotAfter.Before(time.Now()) {
+		t.Errorf("leaf = %v", leaf)
+	}
+}
