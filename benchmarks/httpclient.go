@@ -136,9 +136,17 @@ func loopbackRow() row {
 	}
 	return row{"httpclient: GET over loopback, CPU time of client and server in one process, without an SDK of OpenTelemetry", "call", []contender{
 		{"sdk", "zero Config", over(func() (*http.Client, error) { return httpclient.New("benchmark", httpclient.Config{}) })},
-		{"net/http", "the floor", over(func() (*http.Client, error) { return &http.Client{Transport: &http.Transport{}}, nil })},
-		{"hand-made stack", "as above", over(func() (*http.Client, error) { return handMade(withoutSDK(), &http.Transport{}), nil })},
+		{"net/http", "the floor, with the same settings of the transport", over(func() (*http.Client, error) { return &http.Client{Transport: sameTransport()}, nil })},
+		{"hand-made stack", "as above", over(func() (*http.Client, error) { return handMade(withoutSDK(), sameTransport()), nil })},
 	}, 0}
+}
+
+// sameTransport has the settings that the SDK's own transport has and net/http's has not.
+func sameTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 32
+	t.MaxResponseHeaderBytes = 256 << 10
+	return t
 }
 
 // uploadRow sends 64 MiB three times: two attempts fail.

@@ -7,15 +7,13 @@ import (
 	"net/http"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/internal/httpconv"
 	"github.com/backend-platform/sdk/resilience"
 )
 
 // A call is one logical call: the state that the attempts, the loop's hooks and the response's body
-// share. It is one allocation; what the first attempt needs is inside it.
+// share. It is one allocation; what most calls need is inside it.
 type call struct {
 	transport   *transport
 	original    *http.Request // the caller's; only read
@@ -50,9 +48,8 @@ type call struct {
 	active  *labels // of the attempt in flight; nil: there is none, or nobody counts
 	unsized *labels // of a response whose length its headers do not tell
 
-	finally   context.CancelCauseFunc // ends what outlives the attempts; nil: nothing does
-	body      responseBody
-	spanAttrs [8]attribute.KeyValue
+	finally context.CancelCauseFunc // ends what outlives the attempts; nil: nothing does
+	body    responseBody
 }
 
 func newCall(t *transport, req *http.Request) (*call, error) {

@@ -84,11 +84,7 @@ func (c *call) spanName() string {
 // startAttrs are all attributes that are known before the attempt, so that a sampler sees them.
 func (c *call) startAttrs() []attribute.KeyValue {
 	method := httpconv.Method(c.original.Method)
-	attrs := c.spanAttrs[:0]
-	if c.attempt > 1 {
-		attrs = nil // somebody may still hold the first span's
-	}
-	attrs = append(attrs,
+	attrs := append(make([]attribute.KeyValue, 0, 7), // all that there may be
 		httpconv.RequestMethod.String(method),
 		httpconv.URLFull.String(redact.URL(c.original.URL)),
 		httpconv.ServerAddress.String(c.host.address),
