@@ -2,8 +2,8 @@ package logging
 
 import (
 	"encoding"
-	"encoding/json"
 	"reflect"
+	"strconv"
 	"strings"
 )
 
@@ -26,17 +26,6 @@ type tagged struct {
 	secret bool
 }
 
-var (
-	jsonMarshaler = reflect.TypeFor[json.Marshaler]()
-	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
-)
-
-// opaque reports whether a type writes its JSON itself, which then need not look like the value.
-func opaque(t reflect.Type) bool {
-	p := reflect.PointerTo(t)
-	return p.Implements(jsonMarshaler) || p.Implements(textMarshaler)
-}
-
 // mayHide reports whether a value of the type may hold a tagged field; most do not, and cost nothing more.
 func (ts *tags) mayHide(t reflect.Type) bool {
 	if known, ok := ts.hiding.get(t); ok {
@@ -48,7 +37,7 @@ func (ts *tags) mayHide(t reflect.Type) bool {
 }
 
 func mayHide(t reflect.Type, seen map[reflect.Type]bool) bool {
-	if seen[t] || opaque(t) && t.Kind() != reflect.Interface {
+	if seen[t] {
 		return false
 	}
 	seen[t] = true
@@ -67,18 +56,50 @@ func mayHide(t reflect.Type, seen map[reflect.Type]bool) bool {
 	return false
 }
 
-// underlying follows pointers and interfaces; what is opaque or unknown is the zero Value.
+// underlying follows pointers and interfaces. Behind a nil pointer its type still tells what is secret; behind
+// a nil interface nothing does, and the result is the zero Value.
 func underlying(v reflect.Value) reflect.Value {
-	for v.IsValid() && !opaque(v.Type()) && (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) {
-		v = v.Elem()
+	for range maxDepth { // there are pointers to themselves
+		switch {
+		case v.Kind() == reflect.Pointer && v.IsNil():
+			v = reflect.Zero(v.Type().Elem())
+		case v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface:
+			v = v.Elem()
+		default:
+			return v
+		}
 	}
-	if !v.IsValid() || opaque(v.Type()) {
-		return reflect.Value{}
-	}
-	return v
+	return reflect.Value{}
 }
 
-// member returns the value of an object's member, if it is known, and whether it is tagged as a secret.
+// named returns a map under the names that its keys have in JSON, and any other value as it is.
+func named(v reflect.Value) reflect.Value {
+	name := reflect.TypeFor[string]()
+	if v.Kind() != reflect.Map || v.Type().Key() == name || !v.CanInterface() {
+		return v
+	}
+	members := reflect.MakeMapWithSize(reflect.MapOf(name, v.Type().Elem()), v.Len())
+	for entries := v.MapRange(); entries.Next(); {
+		key := entries.Key()
+		if text, ok := key.Interface().(encoding.TextMarshaler); ok && !(key.Kind() == reflect.Pointer && key.IsNil()) {
+			if name, err := text.MarshalText(); err == nil {
+				members.SetMapIndex(reflect.ValueOf(string(name)), entries.Value())
+			}
+		}
+		switch {
+		case key.Kind() == reflect.String: // also with a text of its own, which encoding/json does not ask for
+			members.SetMapIndex(reflect.ValueOf(key.String()), entries.Value())
+		case key.CanInt():
+			members.SetMapIndex(reflect.ValueOf(strconv.FormatInt(key.Int(), 10)), entries.Value())
+		case key.CanUint():
+			members.SetMapIndex(reflect.ValueOf(strconv.FormatUint(key.Uint(), 10)), entries.Value())
+		}
+	}
+	return members
+}
+
+// member returns the value of an object's member, or one that has its type at least, if that is known, and
+// whether it is tagged as a secret. A type that writes its own JSON is taken by the names of its fields.
 func (ts *tags) member(v reflect.Value, key string) (member reflect.Value, secret bool) {
 	if !v.IsValid() {
 		return reflect.Value{}, false
@@ -90,14 +111,18 @@ func (ts *tags) member(v reflect.Value, key string) (member reflect.Value, secre
 			return reflect.Value{}, false
 		}
 		member, err := v.FieldByIndexErr(f.index)
-		if err != nil { // behind a nil pointer, which has no JSON
-			return reflect.Value{}, f.secret
+		if err != nil { // behind a nil pointer
+			member = reflect.Zero(v.Type().FieldByIndex(f.index).Type)
 		}
 		return member, f.secret
 	case reflect.Map:
-		if v.Type().Key().Kind() == reflect.String && !opaque(v.Type().Key()) {
-			return v.MapIndex(reflect.ValueOf(key).Convert(v.Type().Key())), false
+		if v.Type().Key() == reflect.TypeFor[string]() {
+			member = v.MapIndex(reflect.ValueOf(key))
 		}
+		if !member.IsValid() {
+			member = reflect.Zero(v.Type().Elem())
+		}
+		return member, false
 	}
 	return reflect.Value{}, false
 }
