@@ -2,10 +2,12 @@ package logging_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -56,6 +58,30 @@ func ways() []way {
 		{"context", func(l *zap.Logger, s string) {
 			logging.FromContext(logging.With(logging.NewContext(context.Background(), l), zap.String("note", s))).Info("")
 		}, []string{"note"}},
+	}
+}
+
+// What names a field or a member may be somebody's text as well: sessions by their token.
+func TestNamesAndBytesAreSearchedToo(t *testing.T) {
+	l, out := newLogger(t, logging.Config{NoCaller: true})
+	for _, c := range redacttest.Corpus() {
+		if len(c.Text) > 256 || !utf8.ValidString(c.Text) {
+			continue
+		}
+		l.Info("", zap.Bool("-"+c.Text, true), zap.Any("in", map[string]bool{"-" + c.Text: true}), zap.Any("note", []byte("-"+c.Text)))
+		l.Info("", zap.String("note", "-"+c.Text))
+		want := out.last(t)["note"].(string)
+		line := out.all(t)[0]
+		if _, ok := line[want]; !ok {
+			t.Errorf("field %q became %v", c.Text, line)
+		}
+		if _, ok := line["in"].(map[string]any)[want]; !ok {
+			t.Errorf("member %q became %v", c.Text, line["in"])
+		}
+		if got, err := base64.StdEncoding.DecodeString(line["note"].(string)); err != nil || string(got) != want {
+			t.Errorf("bytes %q became %q, %v", c.Text, got, err)
+		}
+		out.buf.Reset()
 	}
 }
 

@@ -39,18 +39,19 @@ func (e *encoder) name(key string, remember bool) *keyInfo {
 	if i := e.find(info.name); i >= 0 {
 		e.remove(i)
 	}
-	e.addKey(info.name)
-	e.separate()
-	e.buf = append(e.buf, info.of(e.human)...)
+	e.addKey(info)
 	return info
 }
 
-func (e *encoder) addKey(key string) {
+// addKey writes a key that the object does not have yet.
+func (e *encoder) addKey(info *keyInfo) {
 	current := &e.open[len(e.open)-1]
 	if current.index != nil {
-		current.index[key] = len(e.keys)
+		current.index[info.name] = len(e.keys)
 	}
-	e.keys = append(e.keys, keyAt{key, len(e.buf)})
+	e.keys = append(e.keys, keyAt{info.name, len(e.buf)})
+	e.separate()
+	e.buf = append(e.buf, info.of(e.human)...)
 }
 
 // find returns the innermost open object's field of that key, or -1.

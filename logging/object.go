@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"go.uber.org/zap/zapcore"
 )
@@ -52,9 +53,14 @@ func (e *encoder) AddBinary(key string, v []byte) {
 	}
 }
 
+// binary writes bytes in base64, those of a text without its secrets: it can be read back.
 func (e *encoder) binary(v []byte) {
 	cut := 0
-	if limit := e.out.maxField; limit >= 0 && len(v) > limit {
+	if utf8.Valid(v) {
+		var text string
+		text, cut = e.clean(string(v))
+		v = []byte(text)
+	} else if limit := e.out.maxField; limit >= 0 && len(v) > limit {
 		cut = len(v) - limit
 		v = v[:limit]
 	}

@@ -36,12 +36,11 @@ func (e *encoder) reflected(v any) {
 // json copies a value of JSON that encoding/json wrote, which is valid and has no blanks, without the
 // secrets in it, and returns what follows. If the value it was made of is known, its tags are looked at.
 func (e *encoder) json(data []byte, value reflect.Value) (rest []byte) {
-	value = underlying(value)
 	switch data[0] {
 	case '{':
-		return e.jsonObject(data[1:], value)
+		return e.jsonObject(data[1:], named(underlying(value)))
 	case '[':
-		return e.jsonArray(data[1:], value)
+		return e.jsonArray(data[1:], underlying(value))
 	case '"':
 		s, rest := jsonString(data)
 		e.text(s)
@@ -70,17 +69,15 @@ func (e *encoder) jsonObject(data []byte, value reflect.Value) (rest []byte) {
 
 // jsonMember keeps the first of two members with one name: somebody else's document may hold many.
 func (e *encoder) jsonMember(key string, data []byte, value reflect.Value, secret bool) (rest []byte) {
-	if len(e.open) > maxDepth || e.find(keyName(key)) >= 0 {
+	if len(e.open) > maxDepth || e.full() {
 		return skipJSON(data)
 	}
-	info := e.name(key, false)
-	switch {
-	case info == nil:
+	info := e.out.key(key, false)
+	if e.find(info.name) >= 0 {
 		return skipJSON(data)
-	case secret:
-		e.buf = e.literal(placeholder)
-		return skipJSON(data)
-	case info.secret && data[0] != 't' && data[0] != 'f' && data[0] != 'n':
+	}
+	e.addKey(info)
+	if secret || info.secret && data[0] != 't' && data[0] != 'f' && data[0] != 'n' {
 		e.buf = e.literal(placeholder)
 		return skipJSON(data)
 	}
