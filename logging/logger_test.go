@@ -201,7 +201,7 @@ func TestConsoleIsForPeople(t *testing.T) {
 	l.Named("kafka").Info("hello", zap.Int("n", 3), zap.String("who", "a b"), zap.Strings("list", []string{"x y"}), zap.Duration("took", time.Second))
 	l.With(zap.Namespace("ns"), zap.Int("a", 1)).Warn("in\x1b[31mjected\nERROR fake", zap.Int("b", 2), zap.String("c", "\u202e"))
 	want := "INFO  kafka: hello n=3 who=\"a b\" list=[\"x y\"] took=1s\n" +
-		"WARN  in\\x1b[31mjected\\nERROR fake ns={\"a\":1,\"b\":2,\"c\":\"\u202e\"}\n"
+		"WARN  in\\x1b[31mjected\\nERROR fake ns={\"a\":1,\"b\":2,\"c\":\"\\u202e\"}\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)
 	}

@@ -17,8 +17,8 @@ var special = func() (marks [256]bool) {
 
 const hexDigits = "0123456789abcdef"
 
-// appendQuoted appends s as a JSON string. Bytes that are no UTF-8 become U+FFFD; U+2028 and U+2029,
-// which end a line in JavaScript and in some editors, are escaped.
+// appendQuoted appends s as a JSON string. Bytes that are no UTF-8 become U+FFFD; what can make a line look
+// like another one where it is shown is escaped.
 func appendQuoted(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
@@ -35,14 +35,23 @@ func appendQuoted(b []byte, s string) []byte {
 		case r == utf8.RuneError && size == 1:
 			b = append(append(b, s[start:i]...), `\ufffd`...)
 			start = i + size
-		case r == '\u2028' || r == '\u2029':
-			b = append(append(b, s[start:i]...), `\u202`...)
-			b = append(b, hexDigits[r&0xf])
+		case deceptive(r):
+			b = append(append(b, s[start:i]...), '\\', 'u', hexDigits[r>>12&0xf], hexDigits[r>>8&0xf], hexDigits[r>>4&0xf], hexDigits[r&0xf])
 			start = i + size
 		}
 		i += size
 	}
 	return append(append(b, s[start:]...), '"')
+}
+
+// deceptive knows, beyond ASCII, the control characters that a terminal may obey (ECMA-48, C1), the ends of lines
+// of JavaScript and of some editors, and the marks that change the direction of writing (Unicode, Bidi_Control).
+func deceptive(r rune) bool {
+	switch {
+	case r < 0xa0, r == 0x061c, r == 0x200e, r == 0x200f, r >= 0x2028 && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+		return true
+	}
+	return false
 }
 
 // plain returns where the first special byte from i on stands, or the end of s. It looks at eight bytes
