@@ -4,8 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -165,8 +163,8 @@ func (c *core) noteLost() {
 }
 
 func (c *core) noteDropped(n int64) {
-	if n > 0 {
-		c.note("log lines were left out because they repeat", zap.Int64("log.dropped_lines", n))
+	if n > 0 && !c.note("log lines were left out because they repeat", zap.Int64("log.dropped_lines", n)) {
+		c.out.sampler.putBack(n)
 	}
 }
 
@@ -183,7 +181,13 @@ func (c *core) note(message string, fields ...zapcore.Field) (written bool) {
 		e.jsonHead(&ent, nil, nil)
 		e.jsonRest(&ent, bare, nil, fields)
 	}
-	written, _ = c.out.lines.write(e.buf) // an error is counted and said when the next line fails
+	written, _ = c.out.lines.write(e.buf) // an error is said when the next line fails
+	if !written {
+		c.out.lines.lost.Add(-1) // it was none of the service's
+	}
+	if written && c.exporter != nil {
+		_ = (&core{out: c.exporter.out}).export(ent, fields) // an error is said when the next line fails
+	}
 	return written
 }
 
@@ -361,71 +365,6 @@ func (e *encoder) droppedNote() {
 	}
 	e.limit = -1
 	e.AddInt("log.dropped_fields", e.dropped)
-}
-
-// humanLine writes time, level, name, message, fields, place and trace; stacks on lines of their own.
-func (e *encoder) humanLine(ent *zapcore.Entry, c *core, bound *binding, fields []zapcore.Field) {
-	std := &e.out.std
-	if std.Time != "" && !ent.Time.IsZero() {
-		e.buf = append(ent.Time.Local().AppendFormat(e.buf, "15:04:05.000"), ' ')
-	}
-	if std.Level != "" {
-		e.paint(levelColour(ent.Level), levelText(ent.Level))
-		for range max(0, len("ERROR")-len(levelText(ent.Level))) {
-			e.buf = append(e.buf, ' ')
-		}
-		e.buf = append(e.buf, ' ')
-	}
-	if std.Logger != "" && ent.LoggerName != "" {
-		e.buf = append(appendVisible(e.buf, ent.LoggerName), ": "...)
-	}
-	if std.Message != "" {
-		message, cut := e.clean(ent.Message)
-		e.buf = appendVisible(e.buf, message)
-		if cut > 0 {
-			e.buf = append(strconv.AppendInt(append(e.buf, "…["...), int64(cut), 10), " bytes cut]"...)
-		}
-	}
-	e.body(c, bound, fields)
-	e.pop(1, true)
-	e.droppedNote()
-	if ent.Caller.Defined && std.File != "" {
-		e.buf = append(e.buf, ' ')
-		e.paint("2", shortFile(ent.Caller.File)+":"+strconv.Itoa(ent.Caller.Line))
-	}
-	e.buf = e.out.appendHead(e.buf, bound)
-	if std.Stack != "" && ent.Stack != "" {
-		e.addTrailer(ent.Stack)
-	}
-	e.buf = append(append(e.buf, e.trailer...), '\n')
-}
-
-func (e *encoder) paint(colour, text string) {
-	if !e.out.colour {
-		e.buf = append(e.buf, text...)
-		return
-	}
-	e.buf = append(append(append(e.buf, "\x1b["...), colour...), 'm')
-	e.buf = append(append(e.buf, text...), "\x1b[0m"...)
-}
-
-// addTrailer puts a stack on lines of its own.
-func (e *encoder) addTrailer(text string) {
-	clean, _ := e.clean(text)
-	for line := range strings.SplitSeq(strings.TrimRight(clean, "\n"), "\n") {
-		e.trailer = append(e.trailer, "\n    "...)
-		e.trailer = appendVisible(e.trailer, strings.ReplaceAll(line, "\t", "    "))
-	}
-}
-
-// shortFile keeps the last folder and the name.
-func shortFile(file string) string {
-	if i := strings.LastIndexByte(file, '/'); i >= 0 {
-		if j := strings.LastIndexByte(file[:i], '/'); j >= 0 {
-			return file[j+1:]
-		}
-	}
-	return file
 }
 
 var _ interface {

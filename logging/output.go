@@ -1,7 +1,6 @@
 package logging
 
 import (
-	"errors"
 	"io"
 	"os"
 	"strconv"
@@ -56,7 +55,7 @@ func newOutput(cfg Config, service string, complaints io.Writer, getenv func(str
 		lines: newWriter(writerTo(cfg.Output), complaints), exports: cfg.Exports,
 	}
 	if cfg.MaxRepeatsPerSecond > 0 {
-		o.sampler = &sampler{most: cfg.MaxRepeatsPerSecond, seen: make(map[repeated]int)}
+		o.sampler = newSampler(cfg.MaxRepeatsPerSecond)
 	}
 	o.colour = o.human && coloured(cfg.Output)
 	for _, f := range o.std.fields() {
@@ -131,7 +130,7 @@ func (o *output) key(name string, remember bool) *keyInfo {
 const maxKeyBytes = 256
 
 func (o *output) makeKey(name string) *keyInfo {
-	shown := keyName(name)
+	shown := keyName(o.redact.text(bounded(name, maxKeyBytes+overlap)))
 	return &keyInfo{
 		source:   name,
 		name:     shown,
@@ -156,15 +155,10 @@ func (o *output) sync() error {
 			return nil
 		}
 	}
-	s, ok := o.w.(syncer)
-	if !ok {
-		return nil
+	if s, ok := o.w.(syncer); ok {
+		return o.lines.sync(s)
 	}
-	if !o.lines.turn.take(*o.lines.overlong.Load()) {
-		return errors.New("logging: sync: a write has not ended")
-	}
-	defer o.lines.turn.leave()
-	return s.Sync()
+	return nil
 }
 
 // colours of levels: SGR parameters of ECMA-48.

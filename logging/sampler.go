@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"hash/maphash"
 	"sync"
 	"time"
 
@@ -14,13 +15,19 @@ type sampler struct {
 	mu      sync.Mutex
 	second  int64
 	seen    map[repeated]int
+	seed    maphash.Seed
 	dropped int64
+}
+
+func newSampler(most int) *sampler {
+	return &sampler{most: most, seen: make(map[repeated]int), seed: maphash.MakeSeed()}
 }
 
 // repeated is what lines have in common that are told apart by their fields only.
 type repeated struct {
-	level         zapcore.Level
-	name, message string
+	level   zapcore.Level
+	name    string
+	message uint64 // its hash: a message may be long
 }
 
 // maxRepeated bounds the memory of a second; what does not fit is written.
@@ -39,7 +46,7 @@ func (s *sampler) admit(ent *zapcore.Entry) (ok bool, dropped int64) {
 		dropped, s.dropped = s.dropped, 0
 		clear(s.seen)
 	}
-	key := repeated{ent.Level, ent.LoggerName, ent.Message}
+	key := repeated{ent.Level, ent.LoggerName, maphash.String(s.seed, ent.Message)}
 	n := s.seen[key]
 	if n >= s.most {
 		s.dropped++
@@ -49,6 +56,13 @@ func (s *sampler) admit(ent *zapcore.Entry) (ok bool, dropped int64) {
 		s.seen[key] = n + 1
 	}
 	return true, dropped
+}
+
+// putBack takes a number back that could not be told.
+func (s *sampler) putBack(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dropped += n
 }
 
 // takeDropped returns how many lines were left out since it was last told.

@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,7 +34,7 @@ type writer struct {
 	complained time.Time
 
 	lost     atomic.Int64 // lines since the last that was written
-	writes   atomic.Int64 // begun and ended: odd while one is on its way
+	writes   atomic.Int64 // begun and ended, also those of Sync: odd while one is on its way
 	watched  atomic.Bool
 	overlong atomic.Pointer[chan struct{}] // closed while a write does not end
 }
@@ -47,18 +48,12 @@ func newWriter(w, complaints io.Writer) *writer {
 // write writes a line, and reports whether it did. An error is returned when there is news: the first,
 // and one in a while.
 func (o *writer) write(line []byte) (written bool, err error) {
-	if !o.turn.take(*o.overlong.Load()) {
+	if !o.begin() {
 		o.lost.Add(1)
 		return false, nil // the watch has said so
 	}
-	defer o.turn.leave()
-	if !o.watched.Load() {
-		o.watch()
-	}
-	o.writes.Add(1)
+	defer o.end()
 	err = o.writeWhole(line)
-	o.writes.Add(1)
-	o.recovered()
 	if err == nil {
 		return true, nil
 	}
@@ -70,13 +65,49 @@ func (o *writer) write(line []byte) (written bool, err error) {
 	return false, nil
 }
 
+// sync flushes the output. A Sync that does not end costs lines as a write does.
+func (o *writer) sync(s syncer) (err error) {
+	if !o.begin() {
+		return errors.New("logging: sync: a write has not ended")
+	}
+	defer o.end()
+	defer recovered(&err)
+	return s.Sync()
+}
+
+// begin waits for the output and reports whether the caller has it, who then calls end.
+func (o *writer) begin() bool {
+	if !o.turn.take(*o.overlong.Load()) {
+		return false
+	}
+	if !o.watched.Load() {
+		o.watch()
+	}
+	o.writes.Add(1)
+	return true
+}
+
+// end also lets others write again after a write that took too long.
+func (o *writer) end() {
+	o.writes.Add(1)
+	select {
+	case <-*o.overlong.Load():
+		o.overlong.Store(new(make(chan struct{})))
+	default:
+	}
+	o.turn.leave()
+}
+
+// recovered makes an error of a panic. A logger must not be what ends the program.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("the output panics: %v", p)
+	}
+}
+
 // writeWhole never continues the rest of another line.
 func (o *writer) writeWhole(line []byte) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the output panics: %v", p)
-		}
-	}()
+	defer recovered(&err)
 	if o.torn {
 		if _, err := o.w.Write([]byte{'\n'}); err != nil {
 			return err
@@ -89,15 +120,6 @@ func (o *writer) writeWhole(line []byte) (err error) {
 	}
 	o.torn = err != nil && n > 0
 	return err
-}
-
-// recovered lets others write again after a write that took too long.
-func (o *writer) recovered() {
-	select {
-	case <-*o.overlong.Load():
-		o.overlong.Store(new(make(chan struct{})))
-	default:
-	}
 }
 
 // takeLost returns how many lines were lost since it was last asked.
@@ -122,7 +144,7 @@ func (o *writer) watch() {
 		case now != seen:
 			seen = now
 		case now%2 == 1:
-			o.stall()
+			defer o.stall() // after the next look is sure: standard error may block as well
 		default:
 			o.watched.Store(false)
 			if o.writes.Load() != now { // it began in between, and thought that it is watched

@@ -16,7 +16,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/backend-platform/sdk/logging"
 )
@@ -114,6 +117,83 @@ func (g *gate) Write(p []byte) (int, error) {
 
 func (g *gate) Sync() error { return nil }
 
+// unsynced takes lines, and its Sync does not come back until it is let, and then panics.
+type unsynced struct {
+	lines
+	open chan struct{}
+}
+
+func (u *unsynced) Sync() error {
+	<-u.open
+	panic("the disk is gone")
+}
+
+func TestSyncThatBlocksCostsLinesAndNotTheService(t *testing.T) {
+	standardError(t)
+	synctest.Test(t, func(t *testing.T) {
+		out := &unsynced{open: make(chan struct{})}
+		l, err := logging.New("orders", logging.Config{Output: out})
+		if err != nil {
+			t.Fatal(err)
+		}
+		synced := make(chan error, 1)
+		go func() { synced <- l.Sync() }()
+		synctest.Wait()
+		l.Info("meanwhile") // in fake time: it gives up
+		begin := time.Now()
+		l.Info("later")
+		if waited := time.Since(begin); waited != 0 {
+			t.Errorf("a line waited %v though it is known that the output blocks", waited)
+		}
+		close(out.open)
+		if err := <-synced; err == nil || !strings.Contains(err.Error(), "the disk is gone") {
+			t.Errorf("Sync returns %v", err)
+		}
+		l.Info("again")
+		if n := out.last(t)["log.lost_lines"]; n != 2.0 {
+			t.Errorf("%v lines lost, want 2: %s", n, out)
+		}
+		time.Sleep(time.Minute) // the watch ends by itself
+	})
+}
+
+// What the logger says about itself is no line of the service, and what it cannot say it says later.
+func TestReportThatCannotBeWrittenIsMadeLater(t *testing.T) {
+	standardError(t)
+	synctest.Test(t, func(t *testing.T) {
+		out := &broken{fault: errors.New("no space left on device")}
+		core, seen := observer.New(zap.DebugLevel)
+		l, err := logging.New("orders", logging.Config{Output: out, MaxRepeatsPerSecond: 1, Exports: []zapcore.Core{core}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			l.Info("hello")
+		}
+		out.fail = true
+		time.Sleep(time.Second)
+		l.Info("lost")
+		out.fail = false
+		time.Sleep(time.Second)
+		l.Info("again")
+		reports := map[string]any{}
+		for _, line := range out.all(t)[1:] {
+			for _, key := range []string{"log.lost_lines", "log.dropped_lines"} {
+				if n, ok := line[key]; ok {
+					reports[key] = n
+				}
+			}
+		}
+		if diff := cmp.Diff(map[string]any{"log.lost_lines": 1.0, "log.dropped_lines": 2.0}, reports); diff != "" {
+			t.Error(diff)
+		}
+		if n := seen.FilterMessage("log lines were lost").Len() + seen.FilterMessageSnippet("left out").Len(); n != 2 {
+			t.Errorf("%d of two reports are exported", n)
+		}
+		time.Sleep(time.Minute) // the watch ends by itself
+	})
+}
+
 func TestOutputThatBlocksCostsLinesAndNotTheService(t *testing.T) {
 	stderr := standardError(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -137,6 +217,7 @@ func TestOutputThatBlocksCostsLinesAndNotTheService(t *testing.T) {
 		if waited := time.Since(begin); waited != 0 {
 			t.Errorf("a line waited %v though it is known that the output blocks", waited)
 		}
+		synctest.Wait() // until it is said
 		if said := stderr(); strings.Count(said, "has not ended") != 1 {
 			t.Errorf("standard error says %q", said)
 		}
