@@ -110,10 +110,25 @@ func addGroup(enc zapcore.ObjectEncoder, key string, attrs []slog.Attr) {
 		return
 	}
 	if key == "" {
+		if e, ok := enc.(*encoder); ok {
+			e.inline(attrs)
+			return
+		}
 		_ = group(attrs).MarshalLogObject(enc) // never fails
 		return
 	}
 	_ = enc.AddObject(key, group(attrs)) // never fails
+}
+
+// inline writes a group without a name, which opens no object: a value that describes itself by such groups of
+// itself ends here.
+func (e *encoder) inline(attrs []slog.Attr) {
+	if e.inlined > maxDepth {
+		return
+	}
+	e.inlined++
+	defer func() { e.inlined-- }()
+	_ = group(attrs).MarshalLogObject(e) // never fails
 }
 
 // group encodes attributes into an object.

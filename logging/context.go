@@ -28,8 +28,11 @@ func NewContext(ctx context.Context, l *zap.Logger) context.Context {
 //
 // A handler asks once and keeps the logger as long as it keeps ctx; under a context with a new span it
 // asks again. A line's own field wins over the logger's of the same key, and that over the context's.
-// A logger that was not made by [New] is returned as it is.
+// A logger that was not made by [New] is returned as it is. A nil ctx has nothing.
 func FromContext(ctx context.Context) *zap.Logger {
+	if ctx == nil {
+		return zap.L() // as slog does
+	}
 	l, ok := ctx.Value(loggerKey{}).(*zap.Logger)
 	if !ok || l == nil {
 		l = zap.L()

@@ -242,3 +242,16 @@ func TestSpanIsFoundBehindTheFieldOfAWrappingCore(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+func TestContextThatIsNilHasNothing(t *testing.T) {
+	l, out := newLogger(t, logging.Config{})
+	defer logging.SetDefault(l)()
+	var none context.Context
+	logging.FromContext(none).Info("hello")
+	slog.InfoContext(none, "hello")
+	for _, line := range out.all(t) {
+		if line["body"] != "hello" || line["trace_id"] != nil {
+			t.Errorf("got %v", line)
+		}
+	}
+}

@@ -28,6 +28,7 @@ type encoder struct {
 	human   bool // what is written next stands at the top level of a line for people
 	limit   int  // of buf; negative: none
 	dropped int  // fields that did not fit
+	inlined int  // groups without a name, one in the other
 	trailer []byte
 	line    bool // a whole line, not a logger's part
 	attrs   []slog.Attr

@@ -114,7 +114,9 @@ func readChange(w http.ResponseWriter, r *http.Request) (spec string, d time.Dur
 func changeOf(r *http.Request) (spec, duration string, err error) {
 	if media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); media == "application/json" {
 		var change struct{ Level, For string }
-		if json.NewDecoder(r.Body).Decode(&change) != nil {
+		body := json.NewDecoder(r.Body)
+		body.DisallowUnknownFields() // a misspelt "for" must not make a change for good
+		if body.Decode(&change) != nil {
 			return "", "", errors.New(`the body is not of the form {"level":"debug","for":"10m"}`)
 		}
 		return change.Level, change.For, nil

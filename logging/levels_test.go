@@ -154,6 +154,7 @@ func TestLevelHandler(t *testing.T) {
 		{"bad duration", "PUT", "/?level=debug&for=-1s", "", "", 400, `{"error":"for: \"-1s\" is no positive duration such as 10m"}`},
 		{"no level", "PUT", "/", "", "", 400, `{"error":"level is missing"}`},
 		{"bad json", "PUT", "/", "application/json", `{"level":`, 400, `{"error":"the body is not of the form {\"level\":\"debug\",\"for\":\"10m\"}"}`},
+		{"misspelt json", "PUT", "/", "application/json", `{"level":"debug","fro":"10m"}`, 400, `{"error":"the body is not of the form {\"level\":\"debug\",\"for\":\"10m\"}"}`},
 		{"endless body", "PUT", "/", "application/x-www-form-urlencoded", "level=" + strings.Repeat("x", 1<<20), 400, `{"error":"the form cannot be read"}`},
 		{"ends a change", "DELETE", "/", "", "", 200, `{"level":"*=info,kafka=debug"}`},
 		{"other method", "POST", "/?level=debug", "", "", 405, `{"error":"use GET, PUT or DELETE"}`},

@@ -188,3 +188,18 @@ func TestStringThatPanicsIsSaidUnderItsKeyThroughSlogToo(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// selfSaying describes itself by a group of itself.
+type selfSaying string
+
+func (e selfSaying) LogValue() slog.Value { return slog.GroupValue(slog.Any(string(e), e)) }
+
+func TestValueThatDescribesItselfByItselfEnds(t *testing.T) {
+	for _, name := range []selfSaying{"", "again"} {
+		l, out := newLogger(t, logging.Config{})
+		slog.New(logging.NewSlogHandler(l)).Info("hello", "v", name, "w", slog.GroupValue(slog.Any("", name)), "left", 3)
+		if line := out.last(t); line["body"] != "hello" || line["left"] != 3.0 {
+			t.Errorf("%q: %v", name, line)
+		}
+	}
+}
