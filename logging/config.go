@@ -107,9 +107,9 @@ type Config struct {
 	// a second are counted; others are written. Zero or negative: every line is written.
 	MaxRepeatsPerSecond int
 
-	// Exports also get each line that is written to Output, after it: with the message and the fields as
-	// JSON has them (without secrets, bounded, no key twice, errors with all they know), and with the
-	// span in a context that a field without a type carries, as OpenTelemetry's bridge expects it. Their
+	// Exports also get each line, after Output and also where that loses it: with the message and the
+	// fields as JSON has them (without secrets, bounded, no key twice, errors with all they know), and with
+	// the span in a context that a field without a type carries, as OpenTelemetry's bridge expects it. Their
 	// own levels hold as well. They are synced with the logger. See package logging/otlp. Nil: none.
 	Exports []zapcore.Core
 }

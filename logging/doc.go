@@ -44,10 +44,10 @@
 // Values under secret names (password, token, authorization, cookie, api_key and their like, whatever
 // the case and the separators) and secrets that are known by their form (Bearer tokens, JSON Web Tokens,
 // private keys, card numbers, passwords in URLs) become REDACTED: in fields, nested objects, structs,
-// messages and errors; so does all that is in a group or a namespace of such a name. A value that has
+// names of fields, messages and errors; so does all that is in a group or a namespace of such a name. A value that has
 // slog's LogValue is logged as that says, also by zap.Any, but not inside a slice, a map or a struct. A
-// field of a struct with the tag `log:"secret"` is one, too. This is a net under code that should not log
-// secrets in the first place.
+// field of a struct with the tag `log:"secret"` is one, too; where the struct writes its own JSON, so is the
+// member of that name. This is a net under code that should not log secrets in the first place.
 //
 // # Levels
 //
@@ -72,6 +72,6 @@
 // # What it does not do
 //
 // It does not rotate files or buffer: it writes to standard output, and what runs the service collects it.
-// It leaves out repeats only if [Config] says so. Package logging/otlp sends lines to OpenTelemetry. Secrets in numbers, in bytes that are logged as binary, and in the
-// names of fields are not looked for.
+// It leaves out repeats only if [Config] says so. Package logging/otlp sends lines to OpenTelemetry. It does not
+// look for secrets in numbers, nor in bytes that are no text.
 package logging
