@@ -54,6 +54,7 @@ func (h *http2Server) adopt(outer *http.Server) {
 	in.WriteTimeout, in.IdleTimeout = outer.WriteTimeout, outer.IdleTimeout
 	in.MaxHeaderBytes, in.HTTP2 = outer.MaxHeaderBytes, outer.HTTP2
 	in.ErrorLog, in.BaseContext = outer.ErrorLog, outer.BaseContext
+	in.DisableGeneralOptionsHandler = outer.DisableGeneralOptionsHandler
 	in.ConnState = func(c net.Conn, state http.ConnState) {
 		if outer.ConnState != nil && (state == http.StateActive || state == http.StateIdle) { // outer tells the others
 			outer.ConnState(c.(*http2Conn).Conn, state)

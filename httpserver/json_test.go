@@ -266,58 +266,6 @@ func TestValidateDecidesTheCode(t *testing.T) {
 	}
 }
 
-func TestManyFaultsAreBounded(t *testing.T) {
-	body := `{"items":[` + strings.TrimSuffix(strings.Repeat(`{"x":1},`, 5_000), ",") + `]}`
-	if got := violations(t, body); len(got) != 100 {
-		t.Errorf("%d violations", len(got))
-	}
-}
-
-// Nor does the number of right values before the wrong one hide it.
-func TestFaultBehindManyValuesIsFound(t *testing.T) {
-	body := `{"by_id":{},"items":[` + strings.Repeat(`{},`, 12_000) + `{"qty":"x"}]}`
-	if diff := cmp.Diff([]string{"#/items/12000/qty: must be a whole number from -128 to 127"}, violations(t, body)); diff != "" {
-		t.Errorf("violations (-want +got):\n%s", diff)
-	}
-}
-
-// A type that decodes itself may take any time, so such values have a bound; beyond it the fault is told
-// without its place.
-func TestManyOwnDecodersAreBounded(t *testing.T) {
-	calls := 0
-	decoded = func() { calls++ }
-	body := `[` + strings.Repeat(`0,`, 30_000) + `1]`
-	_, err := httpserver.DecodeJSON[[]counting](jsonRequest(body))
-	e, ok := errors.AsType[*sdkerrors.Error](err)
-	if !ok || len(e.Violations()) != 1 || e.Violations()[0].Detail != "does not have the expected form" {
-		t.Errorf("err = %v", err)
-	}
-	if calls > 41_000 {
-		t.Errorf("%d calls", calls)
-	}
-}
-
-var decoded = func() {}
-
-type counting struct{}
-
-func (*counting) UnmarshalJSON(b []byte) error {
-	decoded()
-	if string(b) == "1" {
-		return errors.New("hunter2")
-	}
-	return nil
-}
-
-// Depth must not multiply the work: each level reads what lies below it again.
-func TestDeepBodyIsBounded(t *testing.T) {
-	const levels = 3_000
-	body := strings.Repeat(`{"parent":`, levels) + `{"note":1}` + strings.Repeat("}", levels)
-	if _, err := httpserver.DecodeJSON[bigOrder](jsonRequest(body)); !errors.Is(err, httpserver.ErrInvalidBody) {
-		t.Errorf("err = %v", err)
-	}
-}
-
 func TestWriteJSON(t *testing.T) {
 	w := httptest.NewRecorder()
 	if err := httpserver.WriteJSON(w, http.StatusCreated, item{"17", 3}); err != nil {

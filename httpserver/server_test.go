@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -388,55 +387,5 @@ func TestServeFailureEndsRun(t *testing.T) {
 	_ = l.Close() // under the server's feet
 	if err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "serve HTTP") {
 		t.Errorf("err = %v", err)
-	}
-}
-
-func TestHTTP2ClientsAreToldToLeave(t *testing.T) {
-	certificate := httptest.NewUnstartedServer(nil)
-	certificate.StartTLS()
-	defer certificate.Close()
-	s, err := httpserver.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.WriteString(w, r.Proto)
-	}), httpserver.Config{
-		Addr: "127.0.0.1:0", DrainDelay: time.Hour,
-		TLS: &tls.Config{Certificates: certificate.TLS.Certificates},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
-	transport := certificate.Client().Transport.(*http.Transport).Clone()
-	transport.ForceAttemptHTTP2 = true
-	transport.TLSClientConfig.ServerName = "example.com"
-	defer transport.CloseIdleConnections()
-
-	var conns []string
-	call := func() {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		conn, res := dialled(t, transport, req)
-		body, err := io.ReadAll(res.Body)
-		_ = res.Body.Close()
-		if err != nil || string(body) != "HTTP/2.0" {
-			t.Fatalf("answer = %q, %v", body, err)
-		}
-		conns = append(conns, conn)
-	}
-	call()
-	call()
-	cancel()
-	<-s.Draining()
-	call() // answered on the old connection, with GOAWAY
-	call() // which the client has left for this one
-	if conns[0] != conns[1] || conns[3] == conns[0] {
-		t.Errorf("connections = %v", conns)
-	}
-	_ = s.Close()
-	if err := <-done; err != nil {
-		t.Errorf("Run = %v", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -54,9 +55,18 @@ func serveAsProcess(kind string) error {
 		Addr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0",
 		TLS: &tls.Config{Certificates: []tls.Certificate{selfSigned()}},
 	}
+	var left http.HandlerFunc
 	switch kind {
 	case "bare":
 		return serveBare(ctx, mux, cfg.TLS)
+	case "sdk":
+		// The delay is over when the test says that its clients have left, however slow the machine is.
+		l, err := net.Listen("tcp", cfg.Addr)
+		if err != nil {
+			return err
+		}
+		cfg.Listener, cfg.DrainDelay = l, time.Hour
+		left = func(http.ResponseWriter, *http.Request) { _ = l.Close() }
 	case "impatient":
 		cfg.DrainDelay, cfg.DrainTimeout = -1, 100*time.Millisecond
 	case "patient":
@@ -65,6 +75,9 @@ func serveAsProcess(kind string) error {
 	server, err := httpserver.New(mux, cfg)
 	if err != nil {
 		return err
+	}
+	if left != nil {
+		server.Admin().HandleFunc("POST /left", left)
 	}
 	fmt.Println(server.URL())
 	fmt.Println("http://" + server.AdminAddr().String())
@@ -276,6 +289,13 @@ func underLoad(t *testing.T, p *process) (*crowd, error) {
 		close(c.noticed)
 	}
 	c.clients.Wait()
+	if p.admin != "none" {
+		res, err := http.Post(p.admin+"/left", "", nil)
+		if err != nil {
+			t.Fatalf("the clients have left: %v", err)
+		}
+		_ = res.Body.Close()
+	}
 	return c, p.Wait()
 }
 
