@@ -61,8 +61,8 @@ func TestNumbersInsideStrings(t *testing.T) {
 	const fault = "#/other: must be a string that holds: a whole number from -9223372036854775808 to 9223372036854775807"
 	for body, want := range map[string][]string{
 		`{"id":"null","other":"x"}`: {fault},
-		`{"id":"01","other":1}`:     {fault},
-		`{"id":"-7","other":"+1"}`:  {fault},
+		`{"id":"7","other":1}`:      {fault},
+		`{"id":"-7","other":"1.5"}`: {fault},
 	} {
 		_, err := httpserver.DecodeJSON[quoted](jsonRequest(body))
 		var got []string

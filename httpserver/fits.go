@@ -28,7 +28,7 @@ func fitsScalar(t reflect.Type, raw []byte) (fit, known bool) {
 	case kind == reflect.Bool:
 		return string(raw) == "true" || string(raw) == "false", true
 	case whole(kind):
-		return (len(raw) == 0 || raw[0] != '+') && fitsWhole(t, raw), true // a plus sign is no JSON
+		return fitsWhole(t, raw), true
 	case kind == reflect.Float32, kind == reflect.Float64:
 		number := scanner{data: raw}
 		if !number.number() || number.pos != len(raw) {
