@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"testing"
@@ -146,5 +147,68 @@ func TestDeepBodyIsBounded(t *testing.T) {
 	body := strings.Repeat(`{"parent":`, levels) + `{"note":1}` + strings.Repeat("}", levels)
 	if _, err := httpserver.DecodeJSON[bigOrder](jsonRequest(body)); !errors.Is(err, httpserver.ErrInvalidBody) {
 		t.Errorf("err = %v", err)
+	}
+}
+
+// Whatever a body holds: no panic, what encoding/json takes is taken unless one of our own rules is
+// against it, what it refuses has a violation that says so in our words.
+func FuzzDecodeJSON(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, `{"items":[{"sku":1}]}`, `{"a":`, `[]`, `null`, `{"by_id":{"1":2}}`, `{"total":"1"}`, "{}{}", `{"note":"\ud800"}`,
+		`{"NOTE":"x","note":"y","note":1e5}`, `{"any":[[{"a":1,"a":2}]],"raw":{"b":1,"b":1}}`, "\ufeff{}", "{\"note\":\"\xff\"}", `{"pair":[1,2,3,"x"]}`,
+		`{"due":"2026-01-02T03:04:05Z","blob":[1,2],"labels":{"x":null}}`, `{"parent":{"parent":{"city":1}}}`, `-0.5e+10`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		strict, lenient := reference(body, true), reference(body, false)
+		_, err := httpserver.DecodeJSON[bigOrder](jsonRequest(body))
+		compareFaults(t, err, strict)
+		_, err = httpserver.DecodeJSONLenient[bigOrder](jsonRequest(body))
+		compareFaults(t, err, lenient)
+	})
+}
+
+// reference is what encoding/json and Validate say of a body.
+func reference(body string, strict bool) error {
+	var value bigOrder
+	decoder := json.NewDecoder(strings.NewReader(body))
+	if strict {
+		decoder.DisallowUnknownFields()
+	}
+	if err := decoder.Decode(&value); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more")
+	}
+	return value.Validate()
+}
+
+func compareFaults(t *testing.T, got, want error) {
+	t.Helper()
+	if got == nil {
+		if want != nil {
+			t.Fatalf("taken, but encoding/json says %v", want)
+		}
+		return
+	}
+	document := string(sdkerrors.NewProblem(got).AppendJSON(nil))
+	if strings.Contains(document, "json: ") || strings.Contains(document, "Go struct") || !json.Valid([]byte(document)) {
+		t.Errorf("document = %s", document)
+	}
+	e, ok := errors.AsType[*sdkerrors.Error](got)
+	if !ok || len(e.Violations()) == 0 {
+		t.Fatalf("no violation: %v", got)
+	}
+	if want != nil {
+		return
+	}
+	for _, v := range e.Violations() {
+		ours := v.Reason == "DUPLICATE" || v.Reason == "DEPTH" || strings.HasPrefix(v.Detail, "is not UTF-8") ||
+			strings.HasPrefix(v.Detail, "is not a known member; there is one")
+		if !ours {
+			t.Errorf("refused, but encoding/json takes it: %v", v)
+		}
 	}
 }

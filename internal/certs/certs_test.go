@@ -3,17 +3,10 @@ package certs_test
 import (
 	"bytes"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
-	"io"
 	"log/slog"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,121 +18,6 @@ import (
 	"github.com/backend-platform/sdk/internal/certs"
 )
 
-// authority issues certificates.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	pem  []byte
-}
-
-func newAuthority(t *testing.T, name string) authority {
-	t.Helper()
-	key := newKey(t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(10000 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return authority{cert, key, block("CERTIFICATE", der)}
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func block(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-}
-
-// issue returns a certificate and its key in PEM.
-func (a authority) issue(t *testing.T, name string, from, to time.Duration) (cert, key []byte) {
-	t.Helper()
-	k := newKey(t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{"orders.example.com"},
-		NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(to),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, k.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return block("CERTIFICATE", der), block("PRIVATE KEY", keyDER)
-}
-
-func write(t *testing.T, name string, content []byte) {
-	t.Helper()
-	if err := os.WriteFile(name, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// shakeHands returns the name in the certificate that a server presents.
-func shakeHands(t *testing.T, server, client *tls.Config) (name string, serverErr, clientErr error) {
-	t.Helper()
-	ours, theirs := net.Pipe()
-	defer ours.Close()
-	defer theirs.Close()
-	done := make(chan error, 1)
-	go func() {
-		s := tls.Server(theirs, server)
-		err := s.Handshake()
-		if err == nil {
-			_, err = s.Write([]byte{1})
-		}
-		_ = theirs.Close()
-		done <- err
-	}()
-	c := tls.Client(ours, client)
-	clientErr = c.Handshake()
-	if clientErr == nil {
-		_, clientErr = io.ReadFull(c, make([]byte, 1)) // with TLS 1.3 the server looks at a client's certificate later
-	}
-	_ = ours.Close()
-	serverErr = <-done
-	if clientErr == nil {
-		name = c.ConnectionState().PeerCertificates[0].Subject.CommonName
-	}
-	return name, serverErr, clientErr
-}
-
-type lines struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.Buffer.Write(b)
-}
-
-func (l *lines) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.String(), text)
-}
-
-func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
-
-// A renewed certificate is in use at the first handshake after the interval, and not before.
 func TestReplacedCertificateIsUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ca := newAuthority(t, "ca")
@@ -368,86 +246,6 @@ func TestPairUnderConcurrentChange(t *testing.T) {
 }
 
 // Both sides at once: a client presents a renewed certificate, a server trusts a renewed authority.
-func TestPoolAndClientCertificateAreReplaced(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		first, second := newAuthority(t, "first"), newAuthority(t, "second")
-		dir := t.TempDir()
-		caFile, clientFile := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "client.pem")
-		present := func(ca authority) {
-			cert, key := ca.issue(t, "client", -time.Hour, time.Hour)
-			write(t, clientFile, append(cert, key...))
-		}
-		write(t, caFile, first.pem)
-		present(first)
-		var log lines
-		pool, err := certs.NewPool(caFile, log.logger())
-		if err != nil {
-			t.Fatal(err)
-		}
-		client, err := certs.NewPair(clientFile, clientFile, log.logger())
-		if err != nil {
-			t.Fatal(err)
-		}
-		serverCert, serverKey := first.issue(t, "server", -time.Hour, time.Hour)
-		server, err := tls.X509KeyPair(serverCert, serverKey)
-		if err != nil {
-			t.Fatal(err)
-		}
-		roots := x509.NewCertPool()
-		roots.AddCert(first.cert)
-		try := func() error {
-			_, serverErr, _ := shakeHands(t,
-				&tls.Config{
-					Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAndVerifyClientCert,
-					ClientCAs: pool.CertPool(), MinVersion: tls.VersionTLS12,
-				},
-				&tls.Config{
-					RootCAs: roots, ServerName: "orders.example.com",
-					GetClientCertificate: client.GetClientCertificate, MinVersion: tls.VersionTLS12,
-				})
-			return serverErr
-		}
-		if err := try(); err != nil {
-			t.Errorf("first client, first authority: %v", err)
-		}
-		present(second)
-		time.Sleep(certs.Interval)
-		if err := try(); err == nil {
-			t.Error("a client of another authority is let in")
-		}
-		write(t, caFile, append(first.pem, second.pem...))
-		time.Sleep(certs.Interval)
-		if err := try(); err != nil {
-			t.Errorf("second client, both authorities: %v", err)
-		}
-		write(t, caFile, append(first.pem, block("CERTIFICATE", []byte("rubbish"))...))
-		time.Sleep(certs.Interval)
-		if err := try(); err != nil {
-			t.Errorf("a broken replacement is in use: %v", err)
-		}
-		if log.count("tls authorities not replaced") != 1 || log.count("certificate 2: ") != 1 {
-			t.Errorf("log = %s", log.String())
-		}
-	})
-}
-
-func TestPoolNeedsACertificate(t *testing.T) {
-	ca := newAuthority(t, "ca")
-	_, key := ca.issue(t, "x", 0, time.Hour)
-	for name, content := range map[string][]byte{"empty": nil, "text": []byte("hello"), "a key": key} {
-		file := filepath.Join(t.TempDir(), "ca.pem")
-		write(t, file, content)
-		_, err := certs.NewPool(file, nil)
-		if err == nil || !strings.Contains(err.Error(), file+": there is no certificate in it") {
-			t.Errorf("%s: err = %v", name, err)
-		}
-	}
-	if _, err := certs.NewPool(filepath.Join(t.TempDir(), "none"), nil); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("err = %v", err)
-	}
-}
-
-// The key must not be in what is said about it.
 func TestKeyIsNotInTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ca := newAuthority(t, "ca")
