@@ -19,8 +19,7 @@ type AdaptiveConfig struct {
 	// Max is the highest limit, and the one that holds until there is an overload. Zero: 1000, as in
 	// [BulkheadConfig]. Negative: there is no highest one, and the limit starts at 1000.
 	Max int
-	// Min is the lowest limit: as many calls are let in whatever happens. Zero: 10, or Max if that is
-	// less. Negative: 1.
+	// Min is the lowest limit. Zero: 10, or Max if that is less. Negative: 1.
 	Min int
 	// Tolerance is by how much a call may take longer than it does without a queue, as a factor; at
 	// least 1.1. A lower one keeps queues shorter, and takes what only varies for a queue sooner. Zero: 2.
@@ -58,7 +57,9 @@ func (c AdaptiveConfig) resolve() (AdaptiveConfig, error) {
 // It does not shed on a guess. The limit starts at Max, and is lowered only while at least half of it
 // is in use, and calls take longer than Tolerance allows or a tenth of them fail for overload. Each time
 // the limit was halved, the calls must have become faster; if they have not, it was no queue that made
-// them slow, the limit goes back to where it was, and their new duration is what is normal.
+// them slow, the limit goes back to where it was, and their new duration is what is normal. Where calls
+// that do not end, such as streams, hold so many places that no other was let in for a second, it leaves
+// room for Min others beside them.
 type AdaptiveLimit struct {
 	name  string
 	cfg   AdaptiveConfig
@@ -79,6 +80,8 @@ type AdaptiveLimit struct {
 
 	mu      sync.Mutex
 	control limitControl
+	heard   uint64        // of the window's samples and failures, those that unstick knows
+	heardAt time.Duration // when it heard of them
 	told    int64         // of the calls shed, those that the log knows
 	silent  time.Duration // until when it is not told of more
 }
@@ -126,6 +129,7 @@ func (a *AdaptiveLimit) TryAcquire() (Permit, bool) {
 		n := a.inFlight.Load()
 		if n >= a.limit.Load() {
 			a.shed.Add(1)
+			a.unstick()
 			return Permit{}, false
 		}
 		if a.inFlight.CompareAndSwap(n, n+1) {
@@ -221,12 +225,14 @@ func (a *AdaptiveLimit) turn(now time.Duration) {
 		return
 	}
 	n, mean := unpackSamples(a.samples.Swap(0))
+	inFlight := a.inFlight.Load()
 	w := window{
 		length:   now - time.Duration(a.opened.Load()),
 		latency:  mean,
 		calls:    n,
 		overload: a.overload.Swap(0),
-		peak:     float64(a.peak.Swap(a.inFlight.Load())),
+		peak:     float64(a.peak.Swap(inFlight)),
+		inFlight: float64(inFlight),
 		shed:     a.shed.Load(),
 	}
 	opens := now
@@ -234,9 +240,32 @@ func (a *AdaptiveLimit) turn(now time.Duration) {
 		a.changed.Store(int64(now))
 		opens += settling * time.Duration(math.Exp2(mean))
 	}
+	a.open(opens)
+}
+
+// unstick makes room if calls are shed and none of those let in has told anything for long: they may not
+// end before the program does.
+func (a *AdaptiveLimit) unstick() {
+	now := time.Since(a.epoch)
+	if int64(now) < a.due.Load() || !a.mu.TryLock() {
+		return
+	}
+	defer a.mu.Unlock()
+	if told := a.samples.Load() + uint64(a.overload.Load()); told != a.heard {
+		a.heard, a.heardAt = told, now
+		return
+	}
+	if now-max(a.heardAt, time.Duration(a.due.Load())) >= a.control.patience() {
+		a.control.unstick(float64(a.inFlight.Load()))
+		a.open(now)
+	}
+}
+
+// open begins a window under the limit that the control has set. It runs under mu.
+func (a *AdaptiveLimit) open(at time.Duration) {
 	a.limit.Store(int64(a.control.limit))
-	a.opened.Store(int64(opens))
-	a.due.Store(int64(opens + limitWindow))
+	a.opened.Store(int64(at))
+	a.due.Store(int64(at + limitWindow))
 }
 
 // news returns how many calls were shed since the log was told, if it is to be told. It runs under mu.

@@ -273,6 +273,7 @@ func TestAdaptiveLimitIsNotLoweredByAFewTimeouts(t *testing.T) {
 func TestAdaptiveLimitRecoversFromATotalOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStation(t, 50, about(10*time.Millisecond))
+		s.limit = must(resilience.NewAdaptiveLimit("server", resilience.AdaptiveConfig{Max: 100, Logger: quiet}))(t)
 		s.run(4000, 10*second)
 		s.timeout = 1 // everything fails
 		s.run(4000, 20*second)
@@ -415,12 +416,12 @@ func TestAdaptiveLimitDoTellsOverloadFromOtherFaults(t *testing.T) {
 		{"nothing", t.Context(), nil, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			a := must(resilience.NewAdaptiveLimit("server", resilience.AdaptiveConfig{}))(t)
+			a := must(resilience.NewAdaptiveLimit("server", resilience.AdaptiveConfig{Max: 2, Min: 1}))(t)
 			for range 1000 {
 				_ = a.Do(tc.ctx, returns(tc.err))
 				time.Sleep(time.Millisecond)
 			}
-			if lowered := a.Limit() < 1000; lowered != tc.lowered {
+			if lowered := a.Limit() < 2; lowered != tc.lowered {
 				t.Errorf("after %s the limit is %d", tc.name, a.Limit())
 			}
 		})

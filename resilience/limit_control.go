@@ -28,6 +28,9 @@ const (
 	normalMemoryWindows = 100
 	// checkEvery is after how many windows in which calls were shed what is normal is looked at afresh.
 	checkEvery = 300
+	// stuckAfter and stuckLatencies are how long nothing must have been heard of calls while others are
+	// shed, until there is room for more.
+	stuckAfter, stuckLatencies = time.Second, 4
 	// startAtMost is the first limit where there is no highest one.
 	startAtMost = 1000
 )
@@ -39,6 +42,7 @@ type window struct {
 	latency  float64 // of these, the mean of its logarithm to the base 2
 	overload int64   // calls that failed for overload
 	peak     float64 // most calls in flight
+	inFlight float64 // at the end
 	shed     int64   // calls that were shed, ever
 }
 
@@ -64,10 +68,12 @@ type limitControl struct {
 	min, max  float64
 	tolerance float64
 
-	limit  float64
-	normal float64 // latency without a queue; 0: not known
-	shed   int64
-	loaded int // windows in which calls were shed since normal was last checked
+	limit   float64
+	normal  float64 // latency without a queue; 0: not known
+	latency float64 // of the last window
+	shed    int64
+	held    float64 // calls in flight that do not end, at the most
+	loaded  int     // windows in which calls were shed since normal was last checked
 
 	cut cut
 }
@@ -99,7 +105,12 @@ func (c *limitControl) decide(w window) (changed bool) {
 	before := c.limit
 	shedding := w.shed > c.shed
 	c.shed = w.shed
-	if float64(w.overload) >= overloadShare*float64(w.overload+w.calls) {
+	c.held = min(c.held, w.inFlight)
+	if w.calls > 0 {
+		c.latency = w.latency
+	}
+	bound := shedding || w.peak >= c.limit/2
+	if bound && float64(w.overload) >= overloadShare*float64(w.overload+w.calls) {
 		c.cut = cut{}
 		c.set(c.limit * overloadCut)
 		return c.limit != before
@@ -107,7 +118,6 @@ func (c *limitControl) decide(w window) (changed bool) {
 	if c.normal == 0 {
 		c.normal = w.latency
 	}
-	bound := shedding || w.peak >= c.limit/2
 	if !bound {
 		c.cut = cut{}
 		c.follow(w)
@@ -117,7 +127,7 @@ func (c *limitControl) decide(w window) (changed bool) {
 	if shedding {
 		c.loaded++
 	}
-	if c.cut.from > 0 && (c.limit <= c.cut.from/2 || c.limit == c.min) && c.settle(w) {
+	if c.cut.from > 0 && (c.limit <= c.cut.from/2 || c.limit == c.lowest()) && c.settle(w) {
 		return c.limit != before
 	}
 	excess := w.latency - c.normal - math.Log2(c.tolerance)
@@ -179,6 +189,22 @@ func (c *limitControl) settle(w window) bool {
 	return true
 }
 
+// unstick is for a window in which calls were shed and none of those let in told anything: those in
+// flight do not end, as streams do not, or end in ways that tell nothing. What is normal is then unknown.
+// Others get room beside them.
+func (c *limitControl) unstick(inFlight float64) {
+	c.cut, c.normal, c.held = cut{}, 0, inFlight
+	c.set(max(c.limit, c.lowest()))
+}
+
+// patience is how long it may be from one call that tells something to the next.
+func (c *limitControl) patience() time.Duration {
+	return stuckAfter + stuckLatencies*time.Duration(math.Exp2(c.latency))
+}
+
+// lowest is the lowest limit: Min beside the calls that do not end.
+func (c *limitControl) lowest() float64 { return min(c.held+c.min, c.max) }
+
 func (c *limitControl) set(limit float64) {
-	c.limit = min(max(limit, c.min), c.max)
+	c.limit = min(max(limit, c.lowest()), c.max)
 }
