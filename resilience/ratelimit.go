@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
@@ -43,8 +44,10 @@ func (c RateLimitConfig) resolve() (RateLimitConfig, error) {
 type RateLimit struct {
 	name      string
 	cfg       RateLimitConfig
-	bucket    *rate.Limiter
 	telemetry *queueTelemetry
+
+	mu     sync.Mutex // from a reservation to its return
+	bucket *rate.Limiter
 }
 
 // NewRateLimit returns a rate limit. The name is that of the destination; errors and metrics carry it.
@@ -84,13 +87,15 @@ func (l *RateLimit) Wait(ctx context.Context) error {
 		return err
 	}
 	now := time.Now()
-	turn := l.bucket.ReserveN(now, 1)
-	wait := turn.DelayFrom(now)
-	if wait == 0 {
-		return nil
+	longest := l.cfg.MaxWait
+	if deadline, ok := ctx.Deadline(); ok {
+		longest = min(longest, deadline.Sub(now)-1)
 	}
-	if deadline, ok := ctx.Deadline(); wait > l.cfg.MaxWait || ok && deadline.Sub(now) <= wait {
-		turn.CancelAt(now)
+	turn, wait := l.reserve(now, longest)
+	switch {
+	case wait == 0:
+		return nil
+	case wait > longest:
 		l.telemetry.rejected(ctx)
 		return &RateError{limit: l.name, until: now.Add(wait)}
 	}
@@ -101,6 +106,18 @@ func (l *RateLimit) Wait(ctx context.Context) error {
 		return fmt.Errorf("wait for rate limit %q: %w", l.name, ctx.Err())
 	}
 	return nil
+}
+
+// reserve takes a turn, and gives it back at once if the wait for it is longer than is allowed. Nobody
+// may take another in between: the bucket would then give nothing back.
+func (l *RateLimit) reserve(now time.Time, longest time.Duration) (turn *rate.Reservation, wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	turn = l.bucket.ReserveN(now, 1)
+	if wait = turn.DelayFrom(now); wait > max(longest, 0) {
+		turn.CancelAt(now)
+	}
+	return turn, wait
 }
 
 // LogValue describes the policy.

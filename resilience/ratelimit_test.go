@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -115,4 +116,29 @@ func TestNewRateLimitNamesEveryFault(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A reservation of golang.org/x/time/rate that is cancelled gives nothing back if another was made after it.
+func TestRateLimitTakesNothingForWhatItRefusesAtTheSameTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newRateLimit(t, resilience.RateLimitConfig{PerSecond: 1, MaxWait: -1})
+		if err := l.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var callers sync.WaitGroup
+		for range 16 {
+			callers.Go(func() {
+				for range 2000 {
+					if l.Wait(t.Context()) == nil {
+						t.Error("two in a second")
+					}
+				}
+			})
+		}
+		callers.Wait()
+		time.Sleep(time.Second)
+		if err := l.Wait(t.Context()); err != nil {
+			t.Errorf("a second after the first, and many that were refused: %v", err)
+		}
+	})
 }
