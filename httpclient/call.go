@@ -28,6 +28,7 @@ type call struct {
 	bodyIdle       time.Duration
 	safe           bool // to send the request again does no harm
 	repeatable     bool // it is safe, and not forbidden for this call
+	paid           bool // a hedge: the budget has paid for it
 
 	request http.Request // what the loop sends: a copy of the caller's
 	header  http.Header  // what the attempts send: the call's own

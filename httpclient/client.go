@@ -116,6 +116,7 @@ func (t *transport) send(req *http.Request, resent int) (*http.Response, error) 
 		return nil, err
 	}
 	c.resent += resent
+	c.paid = resent > 0
 	return c.enter()
 }
 

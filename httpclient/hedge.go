@@ -15,13 +15,24 @@ func (t *transport) hedge(req *http.Request) *resilience.Hedge {
 		return nil
 	}
 	h := t.hosts.get(req.URL)
-	h.hedgeOnce.Do(func() {
+	budget := t.budget(t.destinations.Get(h.key))
+	h.hedgeMu.Lock()
+	defer h.hedgeMu.Unlock()
+	if h.hedge == nil || h.hedgeBudget != budget { // the registry forgets a destination that nobody calls
 		cfg := *t.cfg.Hedge
-		// Of the host's destination of now. Should the registry forget that one, the hedges keep its budget.
-		cfg.SharedBudget = t.destinations.Get(h.key).Budget
+		cfg.SharedBudget = budget
 		h.hedge, _ = resilience.NewHedge(h.key, cfg) // New has checked the configuration
-	})
+		h.hedgeBudget = budget
+	}
 	return h.hedge
+}
+
+// budget returns what pays for the retries and the hedges of calls to a destination.
+func (t *transport) budget(d *resilience.Destination) *resilience.Budget {
+	if shared := t.cfg.Retry.SharedBudget; shared != nil {
+		return shared
+	}
+	return d.Budget
 }
 
 // A hedgedCall is a request that is made twice, if the first time takes long. Each time is a call of its
@@ -44,13 +55,16 @@ type answer struct {
 
 func (t *transport) hedged(req *http.Request, h *resilience.Hedge) (*http.Response, error) {
 	r := &hedgedCall{transport: t, request: req}
-	_ = h.Do(req.Context(), r.call) // the answers know more than its error
-	best := r.best()
-	for _, other := range r.answers {
-		if other != best && other.resp != nil {
-			_ = other.resp.Body.Close()
+	var best *answer
+	defer func() { // also if a call panics
+		for _, other := range r.answers {
+			if other != best && other.resp != nil {
+				_ = other.resp.Body.Close()
+			}
 		}
-	}
+	}()
+	_ = h.Do(req.Context(), r.call) // the answers know more than its error
+	best = r.best()
 	if best.resp == nil {
 		return nil, best.err
 	}
@@ -82,13 +96,17 @@ func (r *hedgedCall) call(ctx context.Context) error {
 
 	own, cancel := context.WithCancelCause(r.request.Context())
 	unlink := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	defer func() {
+		unlink()
+		if a.resp == nil { // also if the call panicked
+			cancel(nil)
+		}
+	}()
 	a.resp, a.err = r.send(own, a.number) //nolint:bodyclose // it is handed out, or closed if another wins
-	unlink()
-	if a.err == nil {
+	unlink() // before it is an answer: the end of the hedge must not end one that may be taken
+	if a.resp != nil {
 		a.err = statusFault(a.resp.StatusCode)
 		whenRead(a.resp, cancel)
-	} else {
-		cancel(nil)
 	}
 	r.mu.Lock()
 	r.answers = append(r.answers, a)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -213,5 +214,101 @@ func TestCallSpanIsTheParentOfTheAttempts(t *testing.T) {
 		if got := attributes(last.Attributes())["error.type"]; got != "unavailable" || last.Status().Code.String() != "Error" {
 			t.Errorf("error.type %q, status %v", got, last.Status())
 		}
+	})
+}
+
+// retriesLeft returns what is left of the budget of the one host that was called.
+func retriesLeft(t *testing.T, client *http.Client) int {
+	t.Helper()
+	d, _ := httpclient.Describe(client)
+	if len(d.Hosts) != 1 {
+		t.Fatalf("hosts %v", d.Hosts)
+	}
+	return d.Hosts[0].RetriesLeft
+}
+
+func TestHedgeIsPaidForOnceAndEarnsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow, quick := httpclienttest.Step{Delay: time.Second}, httpclienttest.Status(200)
+		script := httpclienttest.NewTransport(quick, quick, quick, slow, slow)
+		client := newClient(t, script, httpclient.Config{
+			Hedge: hedging(), Retry: resilience.RetryConfig{Budget: resilience.BudgetConfig{Ratio: 1, MinPerSecond: -1}},
+		})
+		for range 4 {
+			resp, err := send(t, client, "GET", target, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			readAndClose(t, resp)
+		}
+		if got := retriesLeft(t, client); len(script.Requests()) != 5 || got != 3 {
+			t.Errorf("%d are left of the budget that 4 calls earned, after %d requests", got, len(script.Requests()))
+		}
+	})
+}
+
+func TestHedgeDrawsOnASharedBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		empty, err := resilience.NewBudget("shared", resilience.BudgetConfig{MinPerSecond: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		script := httpclienttest.NewTransport(httpclienttest.Step{Delay: time.Second})
+		client, err := httpclient.New("inventory", httpclient.Config{Transport: script, Hedge: hedging(), Retry: resilience.RetryConfig{SharedBudget: empty}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := send(t, client, "GET", target, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		readAndClose(t, resp)
+		if got := len(script.Requests()); got != 1 {
+			t.Errorf("%d requests with an empty budget", got)
+		}
+	})
+}
+
+// After ten minutes without a call, a host's budget is another one.
+func TestHedgeDrawsOnTheBudgetOfNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := newClient(t, httpclienttest.NewTransport(httpclienttest.Step{Delay: time.Second}), httpclient.Config{
+			Hedge: hedging(), Retry: resilience.RetryConfig{Budget: resilience.BudgetConfig{MinPerSecond: 1}},
+		})
+		for range 2 {
+			resp, err := send(t, client, "GET", target, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			readAndClose(t, resp)
+			if got := retriesLeft(t, client); got != 9 {
+				t.Errorf("%d are left after one hedge of 10", got)
+			}
+			time.Sleep(time.Hour)
+		}
+	})
+}
+
+// A panic of the transport reaches the caller, and leaves no response behind.
+func TestHedgeThatPanicsLeavesNoResponse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		script := httpclienttest.NewTransport(httpclienttest.Step{Delay: time.Second, Status: 500, Body: "first"})
+		var calls atomic.Int64
+		base := roundTripper(func(req *http.Request) (*http.Response, error) {
+			if calls.Add(1) == 2 {
+				time.Sleep(2 * time.Second)
+				panic("broken transport")
+			}
+			return script.RoundTrip(req)
+		})
+		client := newClient(t, base, httpclient.Config{Hedge: hedging()})
+		defer func() {
+			if got := recover(); got != "broken transport" {
+				t.Errorf("recovered %v", got)
+			}
+			script.Check(t)
+		}()
+		resp, err := send(t, client, "GET", target, "")
+		t.Errorf("%v, %v", resp, err)
 	})
 }

@@ -23,8 +23,9 @@ type host struct {
 	scheme   string
 	internal bool
 
-	hedgeOnce sync.Once
-	hedge     *resilience.Hedge // nil: calls are not hedged
+	hedgeMu     sync.Mutex
+	hedge       *resilience.Hedge // nil: no call was hedged
+	hedgeBudget *resilience.Budget
 
 	mu     sync.RWMutex
 	series map[series]*labels

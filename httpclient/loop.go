@@ -75,9 +75,8 @@ func (l *loop) checkRetry(_ context.Context, resp *http.Response, err error) (bo
 		Number:     c.attempt,
 		Err:        c.judged(resp, err),
 		Idempotent: c.repeatable,
-	}
-	if c.transport.cfg.Retry.SharedBudget == nil {
-		attempt.Budget = c.destination.Budget
+		Paid:       c.paid,
+		Budget:     c.transport.budget(c.destination),
 	}
 	if resp != nil {
 		attempt.RetryAfter, _ = httpconv.ParseRetryAfter(resp.Header.Get(httpconv.RetryAfter), time.Now())

@@ -22,6 +22,8 @@ type Attempt struct {
 	Exhausted bool
 	// Idempotent says that a second execution does no harm. False: what [RetryConfig] says.
 	Idempotent bool
+	// Paid says that the budget has paid for the call, which is a hedge: no budget earns from it.
+	Paid bool
 	// Budget pays for the retry. Nil: the planner's own.
 	Budget *Budget
 }
@@ -144,7 +146,7 @@ func (p *Planner) Next(ctx context.Context, a Attempt) (wait time.Duration, verd
 	if budget == nil {
 		budget = p.budget
 	}
-	if a.Number <= 1 {
+	if a.Number <= 1 && !a.Paid {
 		budget.Request()
 	}
 	wait, verdict = p.decide(ctx, a)
