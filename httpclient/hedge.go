@@ -103,7 +103,7 @@ func (r *hedgedCall) call(ctx context.Context) error {
 		}
 	}()
 	a.resp, a.err = r.send(own, a.number) //nolint:bodyclose // it is handed out, or closed if another wins
-	unlink() // before it is an answer: the end of the hedge must not end one that may be taken
+	unlink()                              // before it is an answer: the end of the hedge must not end one that may be taken
 	if a.resp != nil {
 		a.err = statusFault(a.resp.StatusCode)
 		whenRead(a.resp, cancel)

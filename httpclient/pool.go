@@ -4,8 +4,11 @@ import (
 	"crypto/x509"
 	"math/rand/v2"
 	"net/http"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 )
 
 // A pool is the client's own transport. A connection that is in use is never idle for long enough to be
@@ -17,6 +20,9 @@ type pool struct {
 	roots   func() *x509.CertPool                      // the authorities of now
 	age     time.Duration                              // of a generation; negative: without end
 	current atomic.Pointer[generation]
+
+	mu  sync.Mutex
+	old []weak.Pointer[http.Transport] // of generations before; a connection keeps its own alive
 }
 
 type generation struct {
@@ -49,8 +55,33 @@ func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
 	return p.transport().RoundTrip(req)
 }
 
-// CloseIdleConnections closes those of the current generation; the ones before have closed theirs.
-func (p *pool) CloseIdleConnections() { p.current.Load().CloseIdleConnections() }
+// CloseIdleConnections closes those of every generation.
+func (p *pool) CloseIdleConnections() {
+	p.current.Load().CloseIdleConnections()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closeOld()
+}
+
+// retire closes what is idle of a generation that has ended. Connections that are busy are closed when
+// they come back, for net/http remembers this call; but not those of HTTP/2, nor any after a call that
+// took the generation just before it ended. They are closed with the next generation, or after 90 s.
+func (p *pool) retire(g *generation) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.old = append(p.old, weak.Make(g.Transport))
+	p.closeOld()
+}
+
+func (p *pool) closeOld() {
+	p.old = slices.DeleteFunc(p.old, func(w weak.Pointer[http.Transport]) bool {
+		t := w.Value()
+		if t != nil {
+			t.CloseIdleConnections()
+		}
+		return t == nil
+	})
+}
 
 // transport returns the current generation, which is a new one if the last has reached its age, or
 // trusts authorities that were replaced.
@@ -60,8 +91,7 @@ func (p *pool) transport() *http.Transport {
 		return g.Transport
 	}
 	if next := p.generation(); p.current.CompareAndSwap(g, next) {
-		// Connections that are busy now are closed when they come back: net/http remembers this call.
-		g.CloseIdleConnections()
+		p.retire(g)
 	}
 	return p.current.Load().Transport
 }
