@@ -36,7 +36,9 @@ type Problem struct {
 
 // NewProblem returns what a caller may know about err. That is what the error that decides its code
 // says in public: never a cause, an attribute or a stack. Of joined errors with the same code it has
-// all violations. A remote error is treated as [Local] says. NewProblem(nil) is nil.
+// all violations. A remote error is treated as [Local] says, and the mark of one that our own wraps is
+// about the call to the peer: our caller learns of it only where it permits less than our code. What is
+// marked by [PassOn] is sent as it came. NewProblem(nil) is nil.
 func NewProblem(err error) *Problem {
 	if err == nil {
 		return nil
@@ -44,6 +46,9 @@ func NewProblem(err error) *Problem {
 	err = Local(err)
 	d := decide(err)
 	advice := rulingOn(err)
+	if table := d.code.Retry(); advice.remote && advice.retry > table {
+		advice = ruling{retry: table}
+	}
 	p := &Problem{
 		Code:           d.code,
 		Status:         d.code.HTTPStatus(),

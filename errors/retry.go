@@ -87,23 +87,25 @@ func rulingOn(err error) ruling {
 type ruling struct {
 	retry  Retry
 	marked bool // by an explicit mark, which overrules codes further out
+	remote bool // the mark is another service's, about the call to it, and not passed on
 }
 
 // rule looks at each error of the tree once.
 func rule(err error, budget *int) ruling {
-	coded, byCode := false, ruling{retry: RetryNever}
+	coded, passed, byCode := false, false, ruling{retry: RetryNever}
 	for err != nil && *budget > 0 {
 		*budget--
 		if m, ok := err.(*marked); ok {
 			if retry, ok := m.retry.retry(); ok {
-				return ruling{retry, true}
+				return ruling{retry: retry, marked: true}
 			}
+			passed = passed || m.passOn
 			err = m.error
 			continue
 		}
 		if e, ok := err.(*Error); ok && e != nil {
 			if retry, ok := e.retry.retry(); ok {
-				return ruling{retry, true}
+				return ruling{retry: retry, marked: true, remote: e.remote && !passed}
 			}
 		}
 		step := look(err)
@@ -112,6 +114,7 @@ func rule(err error, budget *int) ruling {
 		}
 		if step.members != nil {
 			if joint := ruleJoined(step.members, budget); joint.marked || !coded {
+				joint.remote = joint.remote && !passed
 				return joint
 			}
 			return byCode
@@ -153,7 +156,7 @@ func look(err error) (s step) {
 // ruleJoined permits what all members permit. The members' marks are a mark of the whole if one says
 // never, or if all say always.
 func ruleJoined(members []error, budget *int) ruling {
-	joint := ruling{RetryAlways, true}
+	joint := ruling{retry: RetryAlways, marked: true}
 	for _, member := range members {
 		if member == nil {
 			continue
@@ -164,6 +167,7 @@ func ruleJoined(members []error, budget *int) ruling {
 		}
 		joint.retry = min(joint.retry, r.retry)
 		joint.marked = joint.marked && r.marked
+		joint.remote = joint.remote || r.remote
 	}
 	return joint
 }

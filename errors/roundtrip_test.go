@@ -276,6 +276,35 @@ func TestTheAdviceOfAJoinSurvives(t *testing.T) {
 	}
 }
 
+// A peer's word that its call may be repeated is none about the call to us, whatever code of ours is around it;
+// that it may not be is one. Within the process both count.
+func TestAPeersMarkIsAboutTheCallToIt(t *testing.T) {
+	peer := func(mark string) error {
+		return errors.DecodeProblem(errors.Response{Status: 500, Body: []byte(`{"code":"internal","retryable":false,"retry":"` + mark + `"}`)})
+	}
+	for name, test := range map[string]struct {
+		err          error
+		inside, wire errors.Retry
+	}{
+		"may, in ours":            {errors.Internal.Wrap(peer("always"), ""), errors.RetryAlways, errors.RetryNever},
+		"may, in a wrapped ours":  {fmt.Errorf("load: %w", errors.Internal.Wrap(fmt.Errorf("get: %w", peer("always")), "")), errors.RetryAlways, errors.RetryNever},
+		"may, in a join in ours":  {errors.Internal.Wrap(errors.Join(peer("always"), peer("always")), ""), errors.RetryAlways, errors.RetryNever},
+		"may if idempotent":       {errors.NotFound.Wrap(peer("idempotent"), ""), errors.RetryIdempotent, errors.RetryNever},
+		"may not, in ours":        {errors.Unavailable.Wrap(peer("never"), ""), errors.RetryNever, errors.RetryNever},
+		"may, and we say so, too": {errors.MarkRetryable(errors.Internal.Wrap(peer("always"), ""), true), errors.RetryAlways, errors.RetryAlways},
+		"may, passed on":          {errors.PassOn(peer("always")), errors.RetryAlways, errors.RetryAlways},
+		"may, joined, passed on":  {errors.PassOn(errors.Join(peer("always"), peer("always"))), errors.RetryAlways, errors.RetryAlways},
+		"may, bare":               {peer("always"), errors.RetryAlways, errors.RetryNever},
+	} {
+		if got := errors.RetryOf(test.err); got != test.inside {
+			t.Errorf("%s: RetryOf = %v, want %v", name, got, test.inside)
+		}
+		if got := errors.NewProblem(test.err).Retry; got != test.wire {
+			t.Errorf("%s: the document says %v, want %v", name, got, test.wire)
+		}
+	}
+}
+
 // A sender that does not know the member retry says by retryable what it can.
 func TestDocumentsWithoutTheMemberRetryAreRead(t *testing.T) {
 	for body, want := range map[string]errors.Retry{
