@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -190,10 +191,17 @@ func observeClient(t *testing.T, s clientScenario, newTransport func(*testing.T,
 	if err != nil {
 		t.Fatal(err)
 	}
+	body := &closedBody{ReadCloser: req.Body, closed: make(chan struct{})}
+	if req.Body != nil {
+		req.Body = body
+	}
 	resp, err := newTransport(t, r, base).RoundTrip(req)
 	if err == nil {
 		_, _ = io.Copy(io.Discard, resp.Body)
 		_ = resp.Body.Close()
+	}
+	if req.Body != nil {
+		<-body.closed // net/http closes it whenever it likes, and otelhttp records then
 	}
 	base.CloseIdleConnections()
 	server.Close()
@@ -207,6 +215,18 @@ func observeClient(t *testing.T, s clientScenario, newTransport func(*testing.T,
 		facts[fact] = replace.Replace(value)
 	}
 	return facts
+}
+
+// closedBody tells when it was closed.
+type closedBody struct {
+	io.ReadCloser
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (b *closedBody) Close() error {
+	defer b.once.Do(func() { close(b.closed) })
+	return b.ReadCloser.Close()
 }
 
 func TestClientTelemetryIsThatOfOtelhttp(t *testing.T) {
