@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -189,6 +191,29 @@ func TestShutdownReturnsWhatWasLost(t *testing.T) {
 					t.Errorf("the second shutdown returns %v", again)
 				}
 			})
+		}
+	}
+}
+
+// A collector may repeat the key that it does not know, in no form that tells a secret.
+func TestKeyThatTheCollectorRepeatsIsNotTold(t *testing.T) {
+	for _, protocol := range protocols {
+		for _, value := range []string{"hush-hush-hush", "ApiKey hush-hush-hush"} {
+			c := newCollector(t, protocol, func(int) answer {
+				return answer{code: codes.Unauthenticated, text: "nobody knows hush-hush-hush here"}
+			})
+			var lines strings.Builder
+			env := c.tracesOnly()
+			env["OTEL_EXPORTER_OTLP_HEADERS"] = "x-collector=" + url.PathEscape(value) + ",x-tenant=here"
+			providers := setup(t, env, tracing.Config{Logger: textLogger(&lines)})
+			traceSpans(providers, 1)
+			err := providers.Shutdown(t.Context())
+			if all := fmt.Sprintf("%+v %s", errors.Unwrap(err), &lines); strings.Contains(all, "hush") || strings.Count(all, "nobody knows REDACTED here") != 2 {
+				t.Errorf("%s: %s", protocol, all)
+			}
+			if got := c.headers[0].Get("X-Collector"); got != value {
+				t.Errorf("%s: the collector got %q", protocol, got)
+			}
 		}
 	}
 }

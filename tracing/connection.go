@@ -43,7 +43,7 @@ func (p *Providers) httpClient(s otlpSettings) *http.Client {
 	p.closers = append(p.closers, transport.CloseIdleConnections)
 	return &http.Client{
 		Timeout:       s.timeout,
-		Transport:     persistent{transport},
+		Transport:     persistent{transport, newDiscretion(s.headers)},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -51,12 +51,17 @@ func (p *Providers) httpClient(s otlpSettings) *http.Client {
 // persistent marks a failed connection as temporary, which the OTLP exporters take as a reason to try
 // again. Otherwise they give up at once when the connection is refused or reset, as it is for some
 // seconds whenever a collector restarts.
-type persistent struct{ http.RoundTripper }
+type persistent struct {
+	http.RoundTripper
+
+	discretion discretion
+}
 
 func (p persistent) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := p.RoundTripper.RoundTrip(request)
 	if err == nil {
 		noteHTTP(request.Context(), response)
+		p.discretion.response(response)
 		return response, nil
 	}
 	if _, network := errors.AsType[*net.OpError](err); network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -93,7 +98,7 @@ func (p *Providers) grpcConn(s otlpSettings) (*grpc.ClientConn, error) {
 		grpc.WithDefaultCallOptions(calls...),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: waits, MinConnectTimeout: 10 * time.Second}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout}),
-		grpc.WithUnaryInterceptor(attempt(s.timeout)),
+		grpc.WithUnaryInterceptor(attempt(s.timeout, newDiscretion(s.headers))),
 		grpc.WithDisableServiceConfig())
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", s.endpoint, err)
@@ -103,12 +108,12 @@ func (p *Providers) grpcConn(s otlpSettings) (*grpc.ClientConn, error) {
 }
 
 // attempt bounds each attempt of an export, and reads what the collector has taken of it.
-func attempt(timeout time.Duration) grpc.UnaryClientInterceptor {
+func attempt(timeout time.Duration, d discretion) grpc.UnaryClientInterceptor {
 	return func(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		if err := invoke(ctx, method, request, reply, conn, options...); err != nil {
-			return err
+			return d.status(err)
 		}
 		if message, ok := reply.(proto.Message); ok {
 			if response, err := proto.Marshal(message); err == nil {

@@ -49,7 +49,8 @@
 //
 //   - A faulty variable is an error of Setup that names the variable and the value, all of them at once.
 //     OpenTelemetry's own SDK mostly ignores them.
-//   - No secret of a variable is in an error: not a header's value, not a password in a URL.
+//   - No secret of a variable is in an error: not a header's value, also where the collector repeats it, not a
+//     password in a URL.
 //   - A collector that is down, hangs or refuses never delays Setup, nor a span's end: a full queue drops
 //     spans, and counts them in the metric sdk.tracing.spans.lost.
 //   - Shutdown returns within its bound, 5 s by default, and a [LossError] says how many spans and log

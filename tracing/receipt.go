@@ -61,10 +61,15 @@ func noteHTTP(ctx context.Context, response *http.Response) {
 	if err == nil && len(head) < limit {
 		note(ctx, head)
 	}
-	response.Body = struct {
+	response.Body = readAgain(head, &failing{response.Body, err}, response.Body)
+}
+
+// readAgain returns a body of what was read of another, and of what follows.
+func readAgain(head []byte, rest io.Reader, body io.Closer) io.ReadCloser {
+	return struct {
 		io.Reader
 		io.Closer
-	}{io.MultiReader(bytes.NewReader(head), &failing{response.Body, err}), response.Body}
+	}{io.MultiReader(bytes.NewReader(head), rest), body}
 }
 
 // failing continues a body that was read so far, with the error that ended the reading.

@@ -30,10 +30,10 @@ type Config struct {
 }
 
 // A Handler is the reader of a service's metrics and the HTTP handler that shows them. It is safe for
-// concurrent use, starts no goroutine that outlives a request, and need not be closed.
+// concurrent use and need not be closed.
 //
 // It answers 503 where ten scrapes are under way, or where one takes 10 s because a callback of a metric
-// does not come back.
+// does not come back; the goroutines of at most ten scrapes then wait for that callback.
 type Handler struct {
 	sdkmetric.Reader
 
