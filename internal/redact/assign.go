@@ -45,6 +45,33 @@ func (sc *scanner) assigned(i int) (from, to int) {
 	return from, sc.bare(from)
 }
 
+// flag finds the value in --name value, as on a command line, where the name is secret. That of --name=value has
+// a separator.
+func (sc *scanner) flag(i int) (from, to int) {
+	s := sc.s
+	begin := i + len("--")
+	if !strings.HasPrefix(s[i:], "--") || strings.HasPrefix(s[begin:], "-") || i > 0 && s[i-1] == '-' {
+		return 0, 0
+	}
+	end := begin
+	for end < len(s) && end-begin < longestName && nameByte[s[end]] {
+		end++
+	}
+	sc.looked += end - i
+	from = sc.skipBlanks(end)
+	if from == end || from == len(s) || s[from] == '-' || !Key(s[begin:end]) {
+		return 0, 0
+	}
+	if s[from] == '"' || s[from] == '\'' {
+		return from + 1, sc.quoted(from+1, s[from], 0)
+	}
+	to = sc.token(from)
+	if prose(s, from, to) || harmless(s[begin:end], s[from:to]) {
+		return 0, 0
+	}
+	return from, to
+}
+
 // endsIn finds the headers whose values have blanks and semicolons in them.
 func endsIn(name, ending string) bool {
 	return len(name) >= len(ending) && strings.EqualFold(name[len(name)-len(ending):], ending)

@@ -6,8 +6,7 @@ import "strings"
 // before no end tag and has blanks in it is no element: "usage: login <user> <password> [file]".
 func (sc *scanner) element(i int) (from, to int) {
 	s := sc.s
-	begin, end, closed := sc.nameBefore(i)
-	if closed || end != i || begin == 0 || s[begin-1] != '<' && s[begin-1] != ':' || !Key(s[begin:end]) {
+	if !Key(sc.elementName(i)) {
 		return 0, 0
 	}
 	from = i + 1
@@ -18,6 +17,19 @@ func (sc *scanner) element(i int) (from, to int) {
 		return from, to
 	}
 	return 0, 0
+}
+
+// elementName returns the name in the start tag that ends at i, which may have attributes behind it; or "". It
+// goes through no text twice.
+func (sc *scanner) elementName(i int) string {
+	tag := sc.s[min(sc.tagEnd, i):i]
+	sc.tagEnd = i + 1
+	sc.looked += 2 * len(tag)
+	name, attributes, _ := strings.Cut(tag[strings.LastIndexByte(tag, '<')+1:], " ")
+	if len(name) == len(tag) || strings.HasSuffix(attributes, "/") || attributes != "" && !strings.Contains(attributes, "=") {
+		return "" // no tag, or one without an end
+	}
+	return name[strings.LastIndexByte(name, ':')+1:]
 }
 
 // nextTag returns where the next < stands, or the end of the text. It goes through no text twice.

@@ -34,7 +34,7 @@ func TestTextLooksAtEachByteABoundedNumberOfTimes(t *testing.T) {
 	for _, unit := range []string{
 		"eyJ-", "eyJ.", "sk-", "glpat-", "npm_", "://", "://a:b", "://a@", "@tcp(", "a:b@tcp(", "-----BEGIN ",
 		"-----BEGIN PRIVATE KEY-----", "token", "token=", "token: ", "token[", "<token>", "<token>a", `"token":"`, `\"`, `\`,
-		`"token":"\`, "token=true ", "bearer ", "4", "4111 ", "4111-", "4-", "pass=1", `'`, "[", "token={[(", "authorization:'",
+		`"token":"\`, "token=true ", "bearer ", "4", "4111 ", "4111-", "4-", "pass=1", `'`, "[", "token={[(", "authorization:'", "--token", "--token ", "--", "<token a=", "<token a=b>", "<a ",
 	} {
 		checkLinear(t, unit)
 	}

@@ -22,6 +22,7 @@ type scanner struct {
 	// A run that is known to hold nothing is not read again from each place in it.
 	noJWTUntil, plainUntil int
 	tag                    int // where the last < was found
+	tagEnd                 int // behind the last >
 }
 
 // clean returns the text without its secrets.
@@ -138,7 +139,10 @@ func (sc *scanner) formAt(i int) (from, to int) {
 	}
 	switch sc.s[i] {
 	case '-':
-		return sc.privateKey(i)
+		if from, to = sc.privateKey(i); to > 0 {
+			return from, to
+		}
+		return sc.flag(i)
 	case 'b', 'B':
 		return sc.credentials(i)
 	case '2', '3', '4', '5', '6':
