@@ -45,7 +45,7 @@ func (h *http2Server) adopt(outer *http.Server) {
 		return
 	}
 	outer.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){
-		"h2": func(_ *http.Server, c *tls.Conn, _ http.Handler) { h.serve(c) },
+		"h2": func(_ *http.Server, c *tls.Conn, handler http.Handler) { h.serve(contextOf(handler), c) },
 	}
 	in := h.http
 	in.Protocols.SetUnencryptedHTTP2(true)
@@ -53,20 +53,24 @@ func (h *http2Server) adopt(outer *http.Server) {
 	in.ReadHeaderTimeout, in.ReadTimeout = outer.ReadHeaderTimeout, outer.ReadTimeout
 	in.WriteTimeout, in.IdleTimeout = outer.WriteTimeout, outer.IdleTimeout
 	in.MaxHeaderBytes, in.HTTP2 = outer.MaxHeaderBytes, outer.HTTP2
-	in.ErrorLog, in.BaseContext = outer.ErrorLog, outer.BaseContext
-	in.DisableGeneralOptionsHandler = outer.DisableGeneralOptionsHandler
+	in.ErrorLog, in.DisableGeneralOptionsHandler = outer.ErrorLog, outer.DisableGeneralOptionsHandler
 	in.ConnState = func(c net.Conn, state http.ConnState) {
 		if outer.ConnState != nil && (state == http.StateActive || state == http.StateIdle) { // outer tells the others
 			outer.ConnState(c.(*http2Conn).Conn, state)
 		}
 	}
-	in.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		ctx = context.WithValue(ctx, http2ConnKey{}, c)
-		if outer.ConnContext != nil {
-			ctx = outer.ConnContext(ctx, c.(*http2Conn).Conn)
-		}
-		return ctx
+	in.ConnContext = func(_ context.Context, c net.Conn) context.Context {
+		return context.WithValue(c.(*http2Conn).ctx, http2ConnKey{}, c)
 	}
+}
+
+// contextOf returns the context that outer has made for a connection. net/http hands it to HTTP/2 by this
+// method, for want of an argument.
+func contextOf(handler http.Handler) context.Context {
+	if h, ok := handler.(interface{ BaseContext() context.Context }); ok {
+		return h.BaseContext()
+	}
+	return context.Background()
 }
 
 func handOver(next http.Handler, w http.ResponseWriter, r *http.Request) {
@@ -77,8 +81,8 @@ func handOver(next http.Handler, w http.ResponseWriter, r *http.Request) {
 }
 
 // serve returns when the connection has ended, as the outer server expects.
-func (h *http2Server) serve(conn *tls.Conn) {
-	c := &http2Conn{Conn: conn, state: conn.ConnectionState(), ended: make(chan struct{})}
+func (h *http2Server) serve(ctx context.Context, conn *tls.Conn) {
+	c := &http2Conn{Conn: conn, ctx: ctx, state: conn.ConnectionState(), ended: make(chan struct{})}
 	h.mu.Lock()
 	h.open[c] = struct{}{}
 	h.mu.Unlock()
@@ -159,6 +163,7 @@ const frameHeader = 9 // bytes: three of length, then type, flags and stream
 // It does not embed *tls.Conn, whose ConnectionState would make net/http expect HTTP/1.
 type http2Conn struct {
 	net.Conn // a *tls.Conn
+	ctx      context.Context
 	state    tls.ConnectionState
 	ended    chan struct{}
 	once     sync.Once

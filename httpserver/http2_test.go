@@ -3,8 +3,11 @@ package httpserver_test
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +26,40 @@ func newSecure(t *testing.T, h http.Handler) *httpserver.Server {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	return s
+}
+
+// A context that the http.Server is told to give a connection is made once, and reaches the handler with the values of
+// Run's.
+func TestHTTP2ConnectionHasOneContext(t *testing.T) {
+	type connKey struct{}
+	s := newSecure(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprint(w, r.Proto, " ", r.Context().Value(key{}), " ", r.Context().Value(connKey{}))
+	}))
+	var conns atomic.Int64
+	s.HTTPServer().ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
+		return context.WithValue(ctx, connKey{}, conns.Add(1))
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Run(context.WithValue(t.Context(), key{}, "shard 3")) }()
+	client := &http.Client{Transport: newTransport(t, true)}
+	for range 2 {
+		res, err := client.Get(s.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || string(body) != "HTTP/2.0 shard 3 1" {
+			t.Errorf("answer = %q, %v", body, err)
+		}
+	}
+	if conns.Load() != 1 {
+		t.Errorf("ConnContext was called %d times for one connection", conns.Load())
+	}
+	_ = s.Close()
+	if err := <-done; err != nil {
+		t.Errorf("Run = %v", err)
+	}
 }
 
 // Requests of HTTP/2 are handled as the http.Server that was configured would handle them.
