@@ -254,12 +254,12 @@ func FuzzLineIsAlwaysJSON(f *testing.F) {
 
 // Lines of JSON are read on terminals, too, and in a line for people what is nested is JSON.
 func TestNothingInALineDeceivesWhoReadsIt(t *testing.T) {
-	const marks = "\u0085\u009b31m\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069"
+	const controls, marks = "\u0085\u009b", "\u009b31m\u0085\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069"
 	for _, format := range []logging.Format{logging.FormatJSON, logging.FormatConsole} {
 		l, out := newLogger(t, logging.Config{Format: format, NoCaller: true})
 		l.Named(marks).Info(marks, zap.String(marks, marks), zap.Any("any", map[string]any{marks: []string{marks}}), zap.Strings("list", []string{marks}),
 			zap.Error(errors.Join(errors.New(marks))), zap.Dict("in", zap.String(marks, marks)))
-		if strings.ContainsAny(out.String(), marks[:strings.Index(marks, "31m")]+marks[strings.Index(marks, "\u061c"):]) {
+		if strings.ContainsAny(out.String(), controls+marks[len("\u009b31m"):]) {
 			t.Errorf("%s: %+q", format, out)
 		}
 		if format == logging.FormatJSON && out.last(t)["any"].(map[string]any)[marks].([]any)[0] != marks {

@@ -74,8 +74,13 @@ func (a *account) export(ctx context.Context, n int, send func(context.Context) 
 }
 
 // send does not begin after abort, so that an exporter that ignores its context holds up nothing more
-// than the one export it is in.
-func (a *account) send(ctx context.Context, send func(context.Context) error) error {
+// than the one export it is in. A panic, which would end the service on this goroutine, is an error.
+func (a *account) send(ctx context.Context, send func(context.Context) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicError(p)
+		}
+	}()
 	select {
 	case <-a.stop:
 		return errStopped

@@ -1,7 +1,10 @@
 package tracing_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,7 +13,11 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/propagation"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdkresource "go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/backend-platform/sdk/tracing"
@@ -113,5 +120,50 @@ func TestErrorsOfOpenTelemetryGoToTheLogger(t *testing.T) {
 	}
 	if got := lines.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "token=REDACTED is not valid") || !strings.Contains(got, "component=opentelemetry") {
 		t.Errorf("logged %s", got)
+	}
+}
+
+// brokenExporter panics whenever it is given anything.
+type brokenExporter struct{}
+
+func (brokenExporter) ExportSpans(context.Context, []sdktrace.ReadOnlySpan) error {
+	panic("token=hush")
+}
+func (brokenExporter) Shutdown(context.Context) error { return nil }
+
+func (brokenExporter) ForceFlush(context.Context) error { return nil }
+
+type brokenLogExporter struct{ brokenExporter }
+
+func (brokenLogExporter) Export(context.Context, []sdklog.Record) error { panic("token=hush") }
+
+type brokenMetricExporter struct{ brokenExporter }
+
+func (brokenMetricExporter) Export(context.Context, *metricdata.ResourceMetrics) error {
+	panic("token=hush")
+}
+func (brokenMetricExporter) Temporality(sdkmetric.InstrumentKind) metricdata.Temporality {
+	return metricdata.CumulativeTemporality
+}
+func (brokenMetricExporter) Aggregation(sdkmetric.InstrumentKind) sdkmetric.Aggregation { return nil }
+
+// Exports run on goroutines of their own, where a panic would end the service.
+func TestExporterThatPanicsCostsTelemetryAndNotTheService(t *testing.T) {
+	var lines strings.Builder
+	providers := setup(t, nil, tracing.Config{
+		Logger:          slog.New(slog.NewTextHandler(&lines, nil)),
+		SpanExporters:   []sdktrace.SpanExporter{brokenExporter{}},
+		LogExporters:    []sdklog.Exporter{brokenLogExporter{}},
+		MetricExporters: []sdkmetric.Exporter{brokenMetricExporter{}},
+	})
+	traceSpans(providers, 3)
+	emit(providers, "hello")
+	err := providers.Shutdown(t.Context())
+	loss, ok := errors.AsType[*tracing.LossError](err)
+	if !ok || loss.Spans != 3 || loss.LogRecords != 1 || loss.MetricExports != 1 {
+		t.Errorf("got %v", err)
+	}
+	if text := err.Error() + lines.String(); strings.Contains(text, "hush") || !strings.Contains(text, "panic: token=REDACTED") {
+		t.Error(text)
 	}
 }
