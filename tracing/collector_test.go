@@ -218,6 +218,16 @@ func TestKeyThatTheCollectorRepeatsIsNotTold(t *testing.T) {
 	}
 }
 
+func TestAddressMayHaveAZone(t *testing.T) {
+	for _, protocol := range protocols {
+		c := &collector{protocol: protocol, endpoint: "http://[fe80::1%25lo]:1"}
+		providers := setup(t, c.tracesOnly(), quietly(time.Nanosecond))
+		if err := providers.Shutdown(t.Context()); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", protocol, err)
+		}
+	}
+}
+
 // A redirect is not followed: the headers, which hold the collector's key, would go to wherever it leads.
 func TestRedirectIsNotFollowed(t *testing.T) {
 	elsewhere := newCollector(t, "http/protobuf", nil)

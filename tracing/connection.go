@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"google.golang.org/grpc"
@@ -93,7 +94,7 @@ func (p *Providers) grpcConn(s otlpSettings) (*grpc.ClientConn, error) {
 	}
 	waits := backoff.DefaultConfig
 	waits.BaseDelay, waits.MaxDelay = retryFirstWait, retryLongestWait
-	conn, err := grpc.NewClient(s.target,
+	conn, err := grpc.NewClient("dns:///"+url.PathEscape(s.target), // a zone of IPv6 has a % in it
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultCallOptions(calls...),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: waits, MinConnectTimeout: 10 * time.Second}),

@@ -44,8 +44,8 @@ func (p *Providers) ServiceName() string {
 }
 
 // SetGlobal makes the providers and the propagator OpenTelemetry's global ones, which is what libraries
-// use that are given none, and sends the errors of OpenTelemetry itself, which would go to standard error, to the Config's logger. It is
-// for main to call, once.
+// use that are given none. The errors of OpenTelemetry itself, which would go to standard error, then go to
+// the Config's logger. Main calls it once.
 func (p *Providers) SetGlobal() {
 	otel.SetTracerProvider(p.tracers)
 	otel.SetMeterProvider(p.meters)

@@ -24,8 +24,9 @@ import (
 // Later ones win: what is found out here, OTEL_RESOURCE_ATTRIBUTES, the Config. The service's name is
 // the exception, since it is always given: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over it.
 //
-// What Kubernetes says, and the container's id, are found out where they can be. Nothing here can fail, and nothing may be secret: no command line, and no user, whose look-up fails
-// in containers without a passwd entry.
+// What Kubernetes says, and the container's id, are found out where they can be. Nothing here can fail, and
+// nothing may be secret: there is no command line. There is no user, whose look-up fails in containers
+// without a passwd entry.
 func newResource(service string, cfg Config, s settings) *resource.Resource {
 	build := buildinfo.Read()
 	attrs := []attribute.KeyValue{
