@@ -87,6 +87,10 @@ func (d document) serve(w http.ResponseWriter, r *http.Request, policy string) e
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "public, max-age=300")
 	h.Add("Vary", "Accept")
+	if len(r.Header["Range"]) > 0 { // net/http answers one that a page does not have in plain text
+		r = r.Clone(r.Context())
+		r.Header.Del("Range")
+	}
 	h.Set("Etag", strconv.Quote(base64.RawURLEncoding.EncodeToString(sum[:12])))
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 	return nil

@@ -236,3 +236,17 @@ func TestCatalogueHandlerNeedsACatalogue(t *testing.T) {
 	}()
 	httpserver.CatalogueHandler(nil)
 }
+
+// A page is small: whoever asks for a part of it gets it as a whole.
+func TestCatalogueIgnoresRanges(t *testing.T) {
+	catalogue := errors.NewCatalogue("orders", "https://errors.example.com/orders/")
+	for _, header := range []string{"bytes=0-3", "bytes=90000-", "lines=1"} {
+		r := httptest.NewRequest(http.MethodGet, "/orders/", nil)
+		r.Header.Set("Range", header)
+		w := httptest.NewRecorder()
+		httpserver.CatalogueHandler(catalogue).ServeHTTP(w, r)
+		if w.Code != 200 || w.Body.String() != `{"domain":"orders","errors":[]}` || r.Header.Get("Range") != header {
+			t.Errorf("%s: %d %s", header, w.Code, w.Body)
+		}
+	}
+}
