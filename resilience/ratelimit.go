@@ -46,7 +46,7 @@ type RateLimit struct {
 	cfg       RateLimitConfig
 	telemetry *queueTelemetry
 
-	mu     sync.Mutex // from a reservation to its return
+	mu     sync.Mutex
 	bucket *rate.Limiter
 }
 
@@ -91,7 +91,13 @@ func (l *RateLimit) Wait(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		longest = min(longest, deadline.Sub(now)-1)
 	}
-	turn, wait := l.reserve(now, longest)
+	l.mu.Lock() // from a reservation to its return: if there is another in between, the bucket gives nothing back
+	turn := l.bucket.ReserveN(now, 1)
+	wait := turn.DelayFrom(now)
+	if wait > max(longest, 0) {
+		turn.CancelAt(now)
+	}
+	l.mu.Unlock()
 	switch {
 	case wait == 0:
 		return nil
@@ -106,18 +112,6 @@ func (l *RateLimit) Wait(ctx context.Context) error {
 		return fmt.Errorf("wait for rate limit %q: %w", l.name, ctx.Err())
 	}
 	return nil
-}
-
-// reserve takes a turn, and gives it back at once if the wait for it is longer than is allowed. Nobody
-// may take another in between: the bucket would then give nothing back.
-func (l *RateLimit) reserve(now time.Time, longest time.Duration) (turn *rate.Reservation, wait time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	turn = l.bucket.ReserveN(now, 1)
-	if wait = turn.DelayFrom(now); wait > max(longest, 0) {
-		turn.CancelAt(now)
-	}
-	return turn, wait
 }
 
 // LogValue describes the policy.

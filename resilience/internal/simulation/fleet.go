@@ -98,12 +98,39 @@ func (f *Figures) WorstExcess() float64 {
 type fleet struct {
 	start   time.Time
 	figures Figures
+	hands   hands
 	mu      sync.Mutex // around what is no series
+}
+
+// hands are goroutines that make calls, one after the other: a new one for each would spend most of its
+// time on growing its stack.
+type hands struct {
+	all  sync.WaitGroup
+	jobs chan func()
+}
+
+func (h *hands) take(job func()) {
+	select {
+	case h.jobs <- job:
+	default:
+		h.all.Go(func() {
+			job()
+			for next := range h.jobs {
+				next()
+			}
+		})
+	}
+}
+
+// wait returns when all have done what they took; they take no more.
+func (h *hands) wait() {
+	close(h.jobs)
+	h.all.Wait()
 }
 
 // Run runs a scenario to its end.
 func Run(s Scenario) (*Figures, error) {
-	f := &fleet{start: time.Now(), figures: Figures{Scenario: s}}
+	f := &fleet{start: time.Now(), figures: Figures{Scenario: s}, hands: hands{jobs: make(chan func())}}
 	pipelines := make([]*resilience.Pipeline, Clients)
 	for i := range pipelines {
 		var err error
@@ -116,6 +143,7 @@ func Run(s Scenario) (*Figures, error) {
 		wg.Go(func() { f.client(i, p) })
 	}
 	wg.Wait()
+	f.hands.wait()
 	for _, p := range pipelines {
 		if p.Breaker().State() != resilience.Closed {
 			f.figures.StillOpen++
@@ -154,17 +182,15 @@ func (f *fleet) opened() {
 	}
 }
 
-// client makes calls at random times until the end, and waits for them.
+// client makes calls at random times until the end.
 func (f *fleet) client(client int, p *resilience.Pipeline) {
-	var wg sync.WaitGroup
-	defer wg.Wait()
 	for call := 1; ; call++ {
 		time.Sleep(exponential(time.Second/Rate, chance(client, call, 0, 1)))
 		began := time.Since(f.start)
 		if began >= Length {
 			return
 		}
-		wg.Go(func() { f.call(client, call, began, p) })
+		f.hands.take(func() { f.call(client, call, began, p) })
 	}
 }
 

@@ -3,7 +3,6 @@ package simulation
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,8 +15,8 @@ const Layers = 3
 
 // What the layers have in common.
 const (
-	layerRate   = 200 // calls a second into the first
-	layerLength = time.Minute
+	layerRate   = 100 // calls a second into the first
+	layerLength = 20 * time.Second
 )
 
 // A Defence is what keeps retries in layers from multiplying.
@@ -54,13 +53,12 @@ func Amplify(d Defence) (float64, error) {
 			return 0, err
 		}
 	}
-	calls := 0
-	var wg sync.WaitGroup
+	calls, callers := 0, hands{jobs: make(chan func())}
 	for start := time.Now(); time.Since(start) < layerLength; calls++ {
-		wg.Go(func() { _ = service(context.Background()) })
+		callers.take(func() { _ = service(context.Background()) })
 		time.Sleep(exponential(time.Second/layerRate, chance(0, calls, 0, 4)))
 	}
-	wg.Wait()
+	callers.wait()
 	return float64(reached.Load()) / float64(calls), nil
 }
 
