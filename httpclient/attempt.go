@@ -26,9 +26,11 @@ func (a attempts) RoundTrip(req *http.Request) (*http.Response, error) {
 		c.fault = err
 		return nil, err
 	}
+	outcome := resilience.Failure // if the base transport panics
+	defer func() { done(outcome) }()
 	resp, err := c.send(req)
 	c.fault = err
-	done(c.outcome(resp, err))
+	outcome = c.outcome(resp, err)
 	return resp, err
 }
 

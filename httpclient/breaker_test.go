@@ -157,3 +157,35 @@ func TestBreakersAreKeptPerSchemeHostAndPort(t *testing.T) {
 		t.Errorf("%d hosts, want 4: %v", len(got), got)
 	}
 }
+
+// Who recovers from a panic of the base transport, as net/http's server does, goes on with the client.
+func TestPanicOfTheTransportIsAFailureAndLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		script, broken := httpclienttest.NewTransport(httpclienttest.Status(500)), false
+		var last context.Context
+		base := roundTripper(func(req *http.Request) (*http.Response, error) {
+			if last = req.Context(); broken {
+				panic("broken transport")
+			}
+			return script.RoundTrip(req)
+		})
+		client := newClient(t, base, httpclient.Config{Timeout: -1, AttemptTimeout: -1, Breaker: resilience.BreakerConfig{MinCalls: 2, Probes: 1}})
+		try := func() {
+			defer func() { _ = recover() }()
+			if resp, err := send(t, client, "GET", target, ""); err == nil {
+				readAndClose(t, resp)
+			}
+		}
+		try()
+		try()
+		time.Sleep(10 * time.Second)
+		broken = true
+		try() // a probe
+		if got := breakerState(t, client); got != resilience.Open {
+			t.Errorf("breaker is %v", got)
+		}
+		if last.Err() == nil {
+			t.Error("the attempt's context did not end")
+		}
+	})
+}

@@ -117,7 +117,15 @@ func (t *transport) send(req *http.Request, resent int) (*http.Response, error) 
 	}
 	c.resent += resent
 	c.paid = resent > 0
-	return c.enter()
+	ended := false
+	defer func() {
+		if !ended { // the base transport panicked
+			c.release()
+		}
+	}()
+	resp, err := c.enter()
+	ended = true
+	return resp, err
 }
 
 // CloseIdleConnections closes the connections that the base transport keeps. It is what
