@@ -77,6 +77,7 @@ type AdaptiveLimit struct {
 	due     atomic.Int64 // when there is enough time in it
 	peak    atomic.Int64 // most calls in flight
 	samples atomic.Uint64
+	took    atomic.Int64 // sum of the samples' durations
 
 	mu      sync.Mutex
 	control limitControl
@@ -155,6 +156,7 @@ func (p *Permit) Release(o Outcome) {
 		return
 	}
 	if o == Success {
+		a.took.Add(int64(now - p.began))
 		a.samples.Add(packSample(now - p.began))
 	} else {
 		a.overload.Add(1)
@@ -229,6 +231,7 @@ func (a *AdaptiveLimit) turn(now time.Duration) {
 	w := window{
 		length:   now - time.Duration(a.opened.Load()),
 		latency:  mean,
+		mean:     float64(a.took.Swap(0)) / float64(max(n, 1)),
 		calls:    n,
 		overload: a.overload.Swap(0),
 		peak:     float64(a.peak.Swap(inFlight)),
@@ -238,7 +241,7 @@ func (a *AdaptiveLimit) turn(now time.Duration) {
 	opens := now
 	if a.control.decide(w) {
 		a.changed.Store(int64(now))
-		opens += settling * time.Duration(math.Exp2(mean))
+		opens += time.Duration(settling * w.mean)
 	}
 	a.open(opens)
 }

@@ -13,6 +13,13 @@ const (
 	// fewestSamples and mostSamples bound how many calls are looked at, which is as many as the limit:
 	// the mean of fewer varies too much, and more would make a low limit slow to recover.
 	fewestSamples, mostSamples = 20, 100
+	// mostSpread bounds how many times more are looked at where latencies differ much.
+	mostSpread = 10
+	// learning is over how many windows what is normal is found out: calls that take long have not ended
+	// in the first ones.
+	learning = 20
+	// varied is the spread of latencies that no queue has: all wait in it.
+	varied = 1.5
 	// limitGrowth is the part by which a limit grows in a window that needs more.
 	limitGrowth = 0.25
 	// limitCut is the part of a limit that is left, at the least, after one window.
@@ -40,6 +47,7 @@ type window struct {
 	length   time.Duration
 	calls    int64   // that succeeded
 	latency  float64 // of these, the mean of its logarithm to the base 2
+	mean     float64 // and that of itself
 	overload int64   // calls that failed for overload
 	peak     float64 // most calls in flight
 	inFlight float64 // at the end
@@ -71,6 +79,8 @@ type limitControl struct {
 	limit   float64
 	normal  float64 // latency without a queue; 0: not known
 	latency float64 // of the last window
+	spread  float64 // likewise
+	learnt  int     // windows since the first that normal is from
 	shed    int64
 	held    float64 // calls in flight that do not end, at the most
 	loaded  int     // windows in which calls were shed since normal was last checked
@@ -94,9 +104,10 @@ func newLimitControl(cfg AdaptiveConfig) limitControl {
 	return c
 }
 
-// enough is how many calls a window needs.
+// enough is how many calls a window needs: more where their latencies differ more, or what is only chance
+// would look like an overload.
 func (c *limitControl) enough() int64 {
-	return int64(min(max(c.limit, fewestSamples), mostSamples))
+	return int64(min(max(c.limit, fewestSamples), mostSamples) * max(c.spread, 1))
 }
 
 // decide sets the limit for the next window, and reports whether that changes what calls meet, so that
@@ -108,6 +119,7 @@ func (c *limitControl) decide(w window) (changed bool) {
 	c.held = min(c.held, w.inFlight)
 	if w.calls > 0 {
 		c.latency = w.latency
+		c.spread = min(w.spread(), mostSpread)
 	}
 	bound := shedding || w.peak >= c.limit/2
 	if bound && float64(w.overload) >= overloadShare*float64(w.overload+w.calls) {
@@ -116,7 +128,12 @@ func (c *limitControl) decide(w window) (changed bool) {
 		return c.limit != before
 	}
 	if c.normal == 0 {
-		c.normal = w.latency
+		c.normal, c.learnt = w.latency, 0
+	}
+	c.learnt++
+	if !shedding && c.learnt <= learning && c.spread > varied {
+		c.normal += (w.latency - c.normal) * 2 / float64(c.learnt+1) // later windows count for more
+		return false
 	}
 	if !bound {
 		c.cut = cut{}
@@ -154,6 +171,13 @@ func (c *limitControl) decide(w window) (changed bool) {
 func (c *limitControl) follow(w window) {
 	c.loaded = 0
 	c.normal += (w.latency - c.normal) * w.weight()
+}
+
+// spread is how much latencies differ: the logarithm of their arithmetic mean over the geometric one, which
+// grows as the variance of their logarithms does. It is 1 for the exponential distribution.
+func (w window) spread() float64 {
+	const exponential = 0.5772 // Euler's constant
+	return math.Ln2 * (math.Log2(max(w.mean, 1)) - w.latency) / exponential
 }
 
 func (w window) weight() float64 {

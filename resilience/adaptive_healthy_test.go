@@ -2,6 +2,7 @@ package resilience_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,5 +74,38 @@ func TestAdaptiveLimitIsNotLoweredWhereLittleOfItIsInUse(t *testing.T) {
 		if limit.Limit() != 1000 {
 			t.Errorf("the limit is %d, and one call at a time was made", limit.Limit())
 		}
+	})
+}
+
+// Where latencies differ a thousand times, the mean of a hundred is a matter of chance, and those that end
+// soon after a change are the short ones: neither is an overload.
+func TestAdaptiveLimitDoesNotTakeChanceForAQueue(t *testing.T) {
+	for name, tc := range map[string]struct {
+		rate float64
+		work func(*rand.Rand) time.Duration
+	}{
+		"either short or long": {1300, func(rng *rand.Rand) time.Duration {
+			return []time.Duration{time.Millisecond, time.Second}[rng.IntN(2)]
+		}},
+		"anything from 0.1 ms to 6 s": {900, func(rng *rand.Rand) time.Duration {
+			return 100 * time.Microsecond << rng.IntN(17)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				newStation(t, 10_000, tc.work).run(tc.rate, 3*time.Minute).noneShed("where nothing waits")
+			})
+		})
+	}
+}
+
+// While it finds out that fewer calls at a time are no faster, some are shed, for a second at the most.
+func TestAdaptiveLimitLeavesASlowDependencyAloneAfterASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStation(t, 10_000, about(10*time.Millisecond))
+		s.run(7000, 10*second)
+		s.work = about(100 * time.Millisecond) // 700 of 1000 at a time
+		s.run(7000, second)
+		s.run(7000, 20*second).noneShed("ten times slower")
 	})
 }
