@@ -10,21 +10,23 @@ import (
 	crdb "github.com/cockroachdb/errors"
 	"github.com/moogar0880/problems"
 	"github.com/samber/oops"
+	"go.uber.org/zap"
 
 	"github.com/backend-platform/sdk/errors"
 )
 
 // sinks let results escape, so that the compiler leaves the work in.
-var (
-	sink      error
-	sinkBytes []byte
-	sinkCode  errors.Code
-)
-
-func keep(err error) {
-	sink = err
-	_ = sink
+var sinks struct {
+	err    error
+	bytes  []byte
+	code   errors.Code
+	frames int
+	is     bool
+	any    any
+	logger *zap.Logger
 }
+
+func keep(err error) { sinks.err = err }
 
 func errorsRows() []row {
 	return []row{newErrorRow(), newStackRow(), codeOfRow(), encodeRow(), decodeRow()}
@@ -71,14 +73,12 @@ func newStackRow() row {
 		deep("sdk", "", func() { keep(errors.Internal.New("The order is broken.")) }),
 		deep("runtime.Callers", "the floor: 32 frames into an array, and no error", func() {
 			var pcs [32]uintptr
-			sinkFrames = runtime.Callers(1, pcs[:])
+			sinks.frames = runtime.Callers(1, pcs[:])
 		}),
 		deep("cockroachdb/errors", "", func() { keep(crdb.New("The order is broken.")) }),
 		deep("samber/oops", "", func() { keep(oops.Code("internal").New("The order is broken.")) }),
 	}, 0}
 }
-
-var sinkFrames int
 
 func codeOfRow() row {
 	ours, theirs := error(errors.NotFound.New("The order does not exist.")), error(oops.Code("not_found").New("The order does not exist."))
@@ -86,28 +86,23 @@ func codeOfRow() row {
 		ours, theirs = fmt.Errorf("load: %w", ours), fmt.Errorf("load: %w", theirs)
 	}
 	return row{"errors: the code of an error that is wrapped five times", "error", []contender{
-		simple("sdk: CodeOf", "", func() { sinkCode = errors.CodeOf(ours) }),
+		simple("sdk: CodeOf", "", func() { sinks.code = errors.CodeOf(ours) }),
 		simple("errors.AsType", "and the code of what it finds", func() {
 			e, _ := stderrors.AsType[*errors.Error](ours)
-			sinkCode = e.Code()
+			sinks.code = e.Code()
 		}),
 		simple("errors.As", "and the code of what it finds", func() {
 			var e *errors.Error
 			stderrors.As(ours, &e)
-			sinkCode = e.Code()
+			sinks.code = e.Code()
 		}),
-		simple("sdk: Is", "errors.Is of the standard library, for a code", func() { sinkBool = errors.Is(ours, errors.NotFound) }),
+		simple("sdk: Is", "errors.Is of the standard library, for a code", func() { sinks.is = errors.Is(ours, errors.NotFound) }),
 		simple("samber/oops", "AsOops, and the code of what it finds", func() {
 			e, _ := oops.AsOops(theirs)
-			sinkAny = e.Code()
+			sinks.any = e.Code()
 		}),
 	}, 0}
 }
-
-var (
-	sinkBool bool
-	sinkAny  any
-)
 
 // wire is the document that all encode and decode, as a struct of encoding/json.
 type wire struct {
@@ -160,9 +155,9 @@ func encodeRow() row {
 	plain := wire{p.Type, p.Title, p.Status, p.Detail, "urn:trace:" + traceID, members.Code, p.Reason, p.Domain, false, traceID, p.Violations, p.Metadata}
 	theirs := embedded{problems.Problem{Type: p.Type, Title: p.Title, Status: p.Status, Detail: p.Detail, Instance: plain.Instance}, members}
 	return row{"errors: a problem document is written", "document", []contender{
-		simple("sdk", "into a buffer that is used again, as the server does", func() { sinkBytes = p.AppendJSON(sinkBytes[:0]) }),
-		simple("encoding/json", "of a struct with the same members", func() { sinkBytes, _ = json.Marshal(plain) }),
-		simple("moogar0880/problems", "embedded beside the extensions, as its examples show, by encoding/json", func() { sinkBytes, _ = json.Marshal(theirs) }),
+		simple("sdk", "into a buffer that is used again, as the server does", func() { sinks.bytes = p.AppendJSON(sinks.bytes[:0]) }),
+		simple("encoding/json", "of a struct with the same members", func() { sinks.bytes, _ = json.Marshal(plain) }),
+		simple("moogar0880/problems", "embedded beside the extensions, as its examples show, by encoding/json", func() { sinks.bytes, _ = json.Marshal(theirs) }),
 	}, 0}
 }
 
@@ -172,11 +167,11 @@ func decodeRow() row {
 		simple("sdk", "into an error", func() { keep(errors.DecodeProblem(errors.Response{Status: 400, Body: body})) }),
 		simple("encoding/json", "into a struct with the same members; unknown ones are lost", func() {
 			var p wire
-			sink = json.Unmarshal(body, &p)
+			keep(json.Unmarshal(body, &p))
 		}),
 		simple("moogar0880/problems", "embedded beside the extensions, by encoding/json", func() {
 			var p embedded
-			sink = json.Unmarshal(body, &p)
+			keep(json.Unmarshal(body, &p))
 		}),
 	}, 0}
 }

@@ -134,13 +134,11 @@ func requestRow() row {
 				return nil, nil, err
 			}
 			ctx := logging.NewContext(spanned(), base)
-			return repeat(func() { kept = logging.FromContext(ctx) }), nil, nil
+			return repeat(func() { sinks.logger = logging.FromContext(ctx) }), nil, nil
 		}},
-		simple("zap", "With, with the ids", func() { kept = plain.With(zapIDs(plainContext)...) }),
+		simple("zap", "With, with the ids", func() { sinks.logger = plain.With(zapIDs(plainContext)...) }),
 	}, 0}
 }
-
-var kept *zap.Logger // so that it is not optimised away
 
 func repeat(once func()) work {
 	return all(func(n int) error {

@@ -104,11 +104,14 @@ func offer(o options, load float64, maxConcurrent int) (*seen, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- server.Run(ctx) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Run(ctx) // requests that nobody waits for any more may be cut off
+	}()
 	defer func() {
 		stop()
-		<-done // requests that nobody waits for any more may be cut off
+		<-done
 	}()
 
 	transport := &http.Transport{MaxIdleConnsPerHost: 10_000, MaxIdleConns: 10_000}
