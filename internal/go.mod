@@ -7,4 +7,7 @@ require (
 	go.opentelemetry.io/otel v1.47.0
 )
 
-require github.com/cespare/xxhash/v2 v2.3.0 // indirect
+require (
+	github.com/backend-platform/sdk/errors v0.1.0
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+)
