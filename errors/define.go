@@ -147,15 +147,11 @@ func (d *DefinedError) Is(target error) bool {
 }
 
 // New returns an Error of this definition with a public message; see [Code.New].
-func (d *DefinedError) New(message string) *Error {
-	e := d.make(message, nil)
-	return &e
-}
+func (d *DefinedError) New(message string) *Error { return newError(d.Code(), d, message, nil) }
 
 // Newf is [DefinedError.New] with a message formatted by [fmt.Sprintf].
 func (d *DefinedError) Newf(format string, args ...any) *Error {
-	e := d.make(fmt.Sprintf(format, args...), nil)
-	return &e
+	return newError(d.Code(), d, fmt.Sprintf(format, args...), nil)
 }
 
 // Wrap returns an Error of this definition with a public message and err as its private cause. It
@@ -164,8 +160,7 @@ func (d *DefinedError) Wrap(err error, message string) error {
 	if err == nil {
 		return nil
 	}
-	e := d.make(message, err)
-	return &e
+	return newError(d.Code(), d, message, err)
 }
 
 // Wrapf is [DefinedError.Wrap] with a message formatted by [fmt.Sprintf].
@@ -173,12 +168,5 @@ func (d *DefinedError) Wrapf(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
-	e := d.make(fmt.Sprintf(format, args...), err)
-	return &e
-}
-
-func (d *DefinedError) make(message string, cause error) Error {
-	e := d.Code().make(message, cause)
-	e.defined = d
-	return e
+	return newError(d.Code(), d, fmt.Sprintf(format, args...), err)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -46,16 +47,12 @@ type details struct {
 
 // New returns an Error with the code and a public message. It captures a stack if the code logs at
 // error level. [OK] and numbers outside the table are no codes of errors: they give [Unknown].
-func (c Code) New(message string) *Error {
-	e := c.make(message, nil)
-	return &e
-}
+func (c Code) New(message string) *Error { return newError(c, nil, message, nil) }
 
 // Newf is [Code.New] with a message formatted by [fmt.Sprintf]. An argument ends up in a public text:
 // an error does not belong there, and %w has no meaning. See [Code.Wrap].
 func (c Code) Newf(format string, args ...any) *Error {
-	e := c.make(fmt.Sprintf(format, args...), nil)
-	return &e
+	return newError(c, nil, fmt.Sprintf(format, args...), nil)
 }
 
 // Wrap returns an Error with the code, a public message and err as its private cause. It returns nil
@@ -65,8 +62,7 @@ func (c Code) Wrap(err error, message string) error {
 	if err == nil {
 		return nil
 	}
-	e := c.make(message, err)
-	return &e
+	return newError(c, nil, message, err)
 }
 
 // Wrapf is [Code.Wrap] with a message formatted by [fmt.Sprintf].
@@ -74,20 +70,24 @@ func (c Code) Wrapf(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
-	e := c.make(fmt.Sprintf(format, args...), err)
-	return &e
+	return newError(c, nil, fmt.Sprintf(format, args...), err)
 }
 
-// make is inlined into its callers, which keeps a new error at one allocation.
-func (c Code) make(message string, cause error) Error {
+// newError is called by the constructors and by nobody else: the stack begins with their caller.
+func newError(c Code, d *DefinedError, message string, cause error) *Error {
 	c = positive(c)
-	e := Error{code: c, message: message, cause: cause}
-	if c.row().level >= slog.LevelError {
-		if e.stack = stackOf(cause); e.stack == nil {
-			e.stack = callers()
-		}
+	if c.row().level < slog.LevelError {
+		return &Error{code: c, defined: d, message: message, cause: cause}
 	}
-	return e
+	if known := stackOf(cause); known != nil {
+		return &Error{code: c, defined: d, message: message, cause: cause, stack: known}
+	}
+	e := &struct { // in one allocation
+		Error
+		frames [maxFrames]uintptr
+	}{Error: Error{code: c, defined: d, message: message, cause: cause}}
+	e.stack = e.frames[:runtime.Callers(3, e.frames[:])] // beyond itself, newError and the constructor
+	return &e.Error
 }
 
 // Error returns the text for logs: code, reason, message and the text of the cause. It is not for

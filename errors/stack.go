@@ -3,7 +3,6 @@ package errors
 import (
 	"iter"
 	"runtime"
-	"strings"
 )
 
 // maxFrames bounds a captured stack. 32 frames reach from a repository's method up through handler,
@@ -12,14 +11,6 @@ const maxFrames = 32
 
 // stack holds program counters; they become names only when somebody prints them.
 type stack []uintptr
-
-// callers captures the stack of the code that called New, Wrap or one of their siblings: four calls
-// up from runtime.Callers (itself, callers, make, the constructor). A DefinedError's has one more.
-func callers() stack {
-	var pcs [maxFrames]uintptr
-	n := runtime.Callers(4, pcs[:])
-	return append(make(stack, 0, n), pcs[:n]...)
-}
 
 // stackOf returns the stack that lies nearest to the origin of err: an Error that wraps one with a
 // stack has the same. Of joined errors it is that of the one that decides the code, if it has one.
@@ -70,16 +61,9 @@ func StackTrace(err error) iter.Seq[runtime.Frame] {
 		frames := runtime.CallersFrames(pcs)
 		for {
 			frame, more := frames.Next()
-			if !ours(frame.Function) && !yield(frame) || !more {
+			if !yield(frame) || !more {
 				return
 			}
 		}
 	}
-}
-
-// ours reports whether a frame belongs to this package's constructors, of which a DefinedError's
-// stack holds one.
-func ours(function string) bool {
-	return strings.HasPrefix(function, "github.com/backend-platform/sdk/errors.(*DefinedError).") ||
-		strings.HasPrefix(function, "github.com/backend-platform/sdk/errors.Code.")
 }
