@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/internal/redact"
 	"github.com/backend-platform/sdk/resilience"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -258,10 +260,28 @@ func failureOf(it *item, group string) Failure {
 	return Failure{
 		Origin: r.ID(), Source: ID{r.Topic, r.Partition, r.Offset}, Group: group,
 		Code: it.failure.code, Reason: errors.ReasonOf(it.failure.err),
-		Message: errorText(it.failure.err), Stack: stackOf(it.failure.err),
+		Message: messageOf(it.failure.err), Stack: stackOf(it.failure.err),
 		Deliveries: it.attempts, Attempts: prior.Attempts + it.attempts,
 		Timestamp: timestamp, FirstFailure: first, TraceParent: it.failure.trace, Redrives: prior.Redrives,
 	}
+}
+
+// messageOf is the error's text and, where it has violations, what they say: the
+// text of an error does not name them.
+func messageOf(err error) string {
+	var b strings.Builder
+	b.WriteString(err.Error())
+	for i, v := range errors.NewProblem(err).Violations {
+		if b.Len() > maxMessageBytes {
+			break
+		}
+		separator := "; "
+		if i == 0 {
+			separator = " – "
+		}
+		fmt.Fprintf(&b, "%s%s: %s", separator, cmp.Or(v.Pointer, "#"), cmp.Or(v.Detail, v.Reason))
+	}
+	return redact.Text(b.String())
 }
 
 // stackOf returns the stack of a panic, or of the error where it has one.

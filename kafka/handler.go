@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"reflect"
@@ -43,21 +44,75 @@ func Decode[T any](codec Codec[T], handle func(ctx context.Context, value T, r *
 
 // JSON returns a handler that decodes each record's value as JSON. A value that
 // is no JSON of a T goes to the dead letters at once, with the code
-// invalid_argument. So does a nil value (a tombstone), unless T is a pointer:
-// then it arrives as nil.
+// invalid_argument. So does a nil value (a tombstone), and a JSON null that would
+// leave T as it is, unless T is a pointer: then both arrive as nil.
+//
+// Members that T does not have are ignored, and so is all else that
+// [encoding/json] ignores: producers add members before their consumers know
+// them. What a record must have is for Validate to say: if T or *T has a method
+//
+//	Validate() error
+//
+// it is called on the decoded value, as httpserver's DecodeJSON does. What it
+// finds is invalid_argument, unless its error has another code: then that code
+// decides, and one such as unavailable is tried again. The violations of its
+// error are in the log and in the dead letter's message.
 func JSON[T any](handle func(ctx context.Context, value T, r *Record) error) Handler {
-	nilable := reflect.TypeFor[T]().Kind() == reflect.Pointer
+	pointer := reflect.TypeFor[T]().Kind() == reflect.Pointer
+	nullable := readsNull(reflect.TypeFor[T]())
 	return Decode(func(value []byte) (T, error) {
 		var v T
 		if value == nil {
-			if nilable {
+			if pointer {
 				return v, nil
 			}
 			return v, errors.InvalidArgument.New("The record has no value.")
 		}
-		err := json.Unmarshal(value, &v)
-		return v, err
+		if err := json.Unmarshal(value, &v); err != nil {
+			return v, err
+		}
+		if !nullable && isNull(value) {
+			return v, errors.InvalidArgument.New("The record's value is null.")
+		}
+		return v, invalid(validate(&v))
 	}, handle)
+}
+
+// readsNull reports whether a JSON null is a value of the type. It leaves those
+// of other types as they are.
+func readsNull(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
+		return true
+	}
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]())
+}
+
+func isNull(text []byte) bool {
+	const longest = 64 // with blanks around it; nobody writes more
+	return len(text) <= longest && string(bytes.TrimSpace(text)) == "null"
+}
+
+// validate calls the method Validate of *T or T, if there is one.
+func validate[T any](value *T) error {
+	type validator interface{ Validate() error }
+	if v, ok := any(value).(validator); ok {
+		return v.Validate()
+	}
+	// T may itself be a pointer, which null leaves nil.
+	if t := reflect.ValueOf(value).Elem(); t.Kind() == reflect.Pointer && !t.IsNil() {
+		if v, ok := any(*value).(validator); ok {
+			return v.Validate()
+		}
+	}
+	return nil
+}
+
+func invalid(err error) error {
+	if err == nil || errors.CodeOf(err) != errors.Unknown {
+		return err
+	}
+	return errors.InvalidArgument.Wrap(err, "The record's value is not valid.")
 }
 
 func undecodable(err error) error {

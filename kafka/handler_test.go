@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/kafka"
+	"github.com/backend-platform/sdk/kafka/kafkatest"
 )
 
 type order struct {
@@ -37,6 +39,104 @@ func TestJSONGivesATombstoneToAPointer(t *testing.T) {
 	if err := h(t.Context(), &kafka.Record{Value: nil}); err != nil || !called {
 		t.Errorf("called with nil: %v, %v", called, err)
 	}
+}
+
+func TestJSONRefusesANullThatIsNoValue(t *testing.T) {
+	h := kafka.JSON(func(context.Context, order, *kafka.Record) error { return nil })
+	for _, null := range []string{"null", " null\n"} {
+		if err := h(t.Context(), &kafka.Record{Value: []byte(null)}); errors.CodeOf(err) != errors.InvalidArgument {
+			t.Errorf("value %q: %v", null, err)
+		}
+	}
+	called := 0
+	for _, h := range []kafka.Handler{
+		kafka.JSON(func(_ context.Context, o *order, _ *kafka.Record) error { called++; return wantNil(o == nil) }),
+		kafka.JSON(func(_ context.Context, m map[string]int, _ *kafka.Record) error { called++; return wantNil(m == nil) }),
+		kafka.JSON(func(_ context.Context, v any, _ *kafka.Record) error { called++; return wantNil(v == nil) }),
+		kafka.JSON(func(_ context.Context, raw json.RawMessage, _ *kafka.Record) error {
+			called++
+			return wantNil(string(raw) == "null")
+		}),
+	} {
+		if err := h(t.Context(), &kafka.Record{Value: []byte("null")}); err != nil {
+			t.Error(err)
+		}
+	}
+	if called != 4 {
+		t.Errorf("%d handlers saw null, want 4", called)
+	}
+}
+
+func wantNil(is bool) error {
+	if !is {
+		return errors.New("the value is not nil")
+	}
+	return nil
+}
+
+// Producers add members before their consumers know them.
+func TestJSONToleratesUnknownMembers(t *testing.T) {
+	var got order
+	h := kafka.JSON(func(_ context.Context, o order, _ *kafka.Record) error { got = o; return nil })
+	if err := h(t.Context(), &kafka.Record{Value: []byte(`{"id":"o-1","channel":"web","lines":[{"new":true}]}`)}); err != nil || got.ID != "o-1" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+type parcel struct {
+	Kg int `json:"kg"`
+}
+
+func (p *parcel) Validate() error {
+	switch {
+	case p.Kg < 0:
+		return errors.InvalidArgument.New("The parcel is not valid.").WithViolation("#/kg", "must be positive", "NEGATIVE").WithViolation("", "look at the scales", "")
+	case p.Kg == 0:
+		return errors.New("no weight")
+	case p.Kg > 1000:
+		return errors.Unavailable.New("The tariffs cannot be read.")
+	}
+	return nil
+}
+
+type box struct {
+	Kg int `json:"kg"`
+}
+
+func (b box) Validate() error { return (*parcel)(&b).Validate() }
+
+func TestJSONValidates(t *testing.T) {
+	handled := 0
+	for name, h := range map[string]kafka.Handler{
+		"method of *T":         kafka.JSON(func(context.Context, parcel, *kafka.Record) error { handled++; return nil }),
+		"T is the pointer":     kafka.JSON(func(context.Context, *parcel, *kafka.Record) error { handled++; return nil }),
+		"method of T":          kafka.JSON(func(context.Context, box, *kafka.Record) error { handled++; return nil }),
+		"T is a pointer to it": kafka.JSON(func(context.Context, *box, *kafka.Record) error { handled++; return nil }),
+	} {
+		handled = 0
+		for value, want := range map[string]errors.Code{
+			`{"kg":5}`: errors.OK, `{"kg":-5}`: errors.InvalidArgument, `{}`: errors.InvalidArgument, `{"kg":5000}`: errors.Unavailable,
+		} {
+			if err := h(t.Context(), &kafka.Record{Value: []byte(value)}); errors.CodeOf(err) != want {
+				t.Errorf("%s: %s: %v, want %v", name, value, err, want)
+			}
+		}
+		if handled != 1 {
+			t.Errorf("%s: %d were handled, want 1", name, handled)
+		}
+	}
+}
+
+// What a record lacks is said by its dead letter: whoever repairs it reads that.
+func TestDeadLetterNamesTheViolations(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"parcels": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		run(t, b, "g", []string{"parcels"}, kafka.JSON(func(context.Context, parcel, *kafka.Record) error { return nil }), quiet(t, b))
+		b.Produce(t, kafka.Record{Topic: "parcels", Value: []byte(`{"kg":-1}`)})
+		f := b.WaitDeadLetters(t, "parcels", "g", 1)[0].Failure
+		if want := "invalid_argument: The parcel is not valid. – #/kg: must be positive; #: look at the scales"; f.Code != errors.InvalidArgument || f.Message != want {
+			t.Errorf("code %v, message %q, want %q", f.Code, f.Message, want)
+		}
+	})
 }
 
 func TestDecodeKeepsTheCodeOfTheCodec(t *testing.T) {
