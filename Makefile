@@ -52,6 +52,25 @@ test-standalone: need-go ## build, vet and test each module (MODULE=kafka: one) 
 	@$(TOOLS) run ./cmd/modproxy test $(MODULE)
 
 ##
+# A real Apache Kafka: make kafka says what is missing, if anything is. KAFKA_BROKERS=host:port,… names a running cluster
+# instead, to these targets as to make demo.
+NODES ?= 1
+.PHONY: kafka
+kafka: bin/kafka ## run Apache Kafka until Ctrl-C and print its address (NODES=3: three nodes)
+	@bin/kafka up -nodes $(NODES)
+
+.PHONY: test-kafka
+test-kafka: need-gcc bin/kafka ## test the promises of module kafka on a real Apache Kafka
+	CGO_ENABLED=1 bin/kafka run go test -race -count=1 -run '^TestPromise' ./kafka/...
+ifndef KAFKA_BROKERS
+	$(TOOLS) test -count=1 -tags realkafka -run '^TestReal' ./kafkacluster
+endif
+
+.PHONY: bin/kafka
+bin/kafka: need-go
+	@$(TOOLS) build -o '$(CURDIR)/bin/kafka' ./cmd/kafka
+
+##
 .PHONY: lint
 lint: need-go lint-format lint-vet lint-fix lint-golangci lint-tidy lint-repository ## everything a machine can criticise (MODULE=kafka: one)
 
