@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -27,7 +28,10 @@ type BrowseConfig struct {
 }
 
 func (c BrowseConfig) resolve(brokers []string, topic, group string) (BrowseConfig, error) {
-	faults := []error{checkBrokers(brokers), c.Filter.validate()}
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	connection, err := c.Connection.resolve(c.Logger)
+	c.Connection = connection
+	faults := []error{checkBrokers(brokers), err, c.Filter.validate()}
 	c.From, faults = fromTopic(c.From, topic, group, faults)
 	return c, errors.Join(faults...)
 }

@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -27,17 +26,11 @@ type dialer struct {
 const lookupTimeout = 10 * time.Second
 
 func newDialer(brokers []string, connection Connection, log *slog.Logger) *dialer {
-	return &dialer{brokers: brokers, connection: connection, log: cmp.Or(log, slog.Default())}
+	return &dialer{brokers: brokers, connection: connection, log: log}
 }
 
 func (d *dialer) open(opts ...kgo.Opt) (*kgo.Client, error) {
-	all := append(d.connection.options(d.brokers, d.log), kgo.WithHooks(&d.dials))
-	all = append(all, opts...)
-	client, err := kgo.NewClient(append(all, d.connection.Options...)...)
-	if err != nil {
-		return nil, errors.InvalidArgument.Wrap(fmt.Errorf("configure the client: %w", err), "")
-	}
-	return client, nil
+	return d.connection.newClient(d.brokers, d.log, append(opts, kgo.WithHooks(&d.dials))...)
 }
 
 // lookup asks the brokers, within the time for it. What is no answer of Kafka's
@@ -45,7 +38,12 @@ func (d *dialer) open(opts ...kgo.Opt) (*kgo.Client, error) {
 func (d *dialer) lookup(ctx context.Context, ask func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
+	bounded, stop := d.dials.bound(bounded, len(d.brokers))
+	defer stop()
 	err := ask(bounded)
+	if refused := d.dials.refusal(); err != nil && refused != nil {
+		return refused
+	}
 	if err == nil || ctx.Err() != nil || errors.CodeOf(err) != errors.Unknown || isKafkaError(err) {
 		return err
 	}

@@ -363,9 +363,8 @@ func again(r *kgo.Record) *kgo.Record {
 // largeClient writes one record at a time, of any size: in the group's client a
 // batch of many dead letters could become larger than a topic allows.
 func (w *deadLetterWriter) largeClient() (*kgo.Client, error) {
-	opts := append(w.c.cfg.Connection.options(w.c.brokers, w.c.log), deadLetterOptions()...)
-	opts = append(opts, kgo.ProducerBatchMaxBytes(maxLetter), kgo.BrokerMaxWriteBytes(maxLetter))
-	return kgo.NewClient(append(opts, w.c.cfg.Connection.Options...)...)
+	opts := append(deadLetterOptions(), kgo.ProducerBatchMaxBytes(maxLetter), kgo.BrokerMaxWriteBytes(maxLetter))
+	return w.c.cfg.Connection.newClient(w.c.brokers, w.c.log, opts...)
 }
 
 // refresh looks at a dead-letter topic again, and creates it if it has gone.

@@ -9,8 +9,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
@@ -19,43 +19,74 @@ import (
 )
 
 // Connection says how a client reaches its brokers. The zero value is a plain
-// TCP connection. One value may serve many clients.
+// TCP connection without a login. One value may serve many clients.
 type Connection struct {
 	// ClientID is the name under which the brokers log and limit the client.
 	// Empty: the name of the executable.
 	ClientID string
-	// TLS is the configuration of TLS. Nil: no TLS. It is cloned.
+	// TLS is the configuration of TLS, which is used as well when one of the
+	// files below is given. Nil, and no file: no TLS. It is cloned.
 	TLS *tls.Config
-	// Dial opens connections, instead of a [net.Dialer] with a timeout of 10 s.
-	// Nil: that dialer. TLS is ignored if Dial is set.
+	// CertFile and KeyFile are files in PEM with the client's certificate, its
+	// chain, and its key. They are looked at when a connection is opened, at most
+	// every 10 s: a renewed certificate needs no restart, and a broken one keeps
+	// the old one in use and is logged. Empty: no certificate.
+	CertFile, KeyFile string
+	// CAFile is a file in PEM with the authorities that the brokers' certificates
+	// may come from, in place of the system's. It is looked at as CertFile is.
+	// Empty: the system's, or those of TLS.
+	CAFile string
+	// SASL says as whom to log in. Zero: nobody.
+	SASL SASL
+	// Dial opens connections, below TLS. Nil: a [net.Dialer]. Connecting takes at
+	// most 10 s, the TLS handshake included.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Options are passed to kgo.NewClient after those of this package, and win:
-	// for what has no field here, such as SASL. Options that change how offsets
-	// are committed, records are acknowledged or partitions are assigned break
-	// the promises of this package.
+	// for what has no field here. Options that change how offsets are committed,
+	// records are acknowledged or partitions are assigned break the promises of
+	// this package.
 	Options []kgo.Opt
+}
+
+// resolve checks the connection and puts all of its TLS into Dial.
+func (c Connection) resolve(log *slog.Logger) (Connection, error) {
+	faults := append(c.certificateFaults(), c.SASL.faults(!c.secured() && c.Dial == nil)...)
+	if len(faults) == 0 {
+		dial, err := c.dialer(log)
+		if c.Dial = dial; err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return c, fmt.Errorf("Connection: %w", err)
+	}
+	c.TLS, c.CertFile, c.KeyFile, c.CAFile = nil, "", "", ""
+	return c, nil
 }
 
 // metadataMinAge is how soon a client asks again for a topic that was not
 // there: kgo's default of 5 s makes an unknown topic take 15 s to be one.
 const metadataMinAge = 250 * time.Millisecond
 
-// options returns the options of a client, before those of its user.
-func (c Connection) options(brokers []string, log *slog.Logger) []kgo.Opt {
+// newClient returns a client with the caller's options, and those of its user
+// behind them. The connection is a resolved one.
+func (c Connection) newClient(brokers []string, log *slog.Logger, more ...kgo.Opt) (*kgo.Client, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(brokers...),
 		kgo.ClientID(c.clientID()),
 		kgo.SoftwareNameAndVersion("sdk-kafka", softwareVersion()),
 		kgo.MetadataMinAge(metadataMinAge),
 		kgo.WithLogger(clientLogger{log}),
+		kgo.Dialer(c.Dial),
 	}
-	switch {
-	case c.Dial != nil:
-		opts = append(opts, kgo.Dialer(c.Dial))
-	case c.TLS != nil:
-		opts = append(opts, kgo.DialTLSConfig(c.TLS.Clone()))
+	if c.SASL.Mechanism != "" {
+		opts = append(opts, kgo.SASL(mechanisms[c.SASL.Mechanism](c.SASL.Credentials)))
 	}
-	return opts
+	client, err := kgo.NewClient(slices.Concat(opts, more, c.Options)...)
+	if err != nil {
+		return nil, errors.InvalidArgument.Wrap(fmt.Errorf("configure the client: %w", err), "")
+	}
+	return client, nil
 }
 
 func (c Connection) clientID() string {
@@ -85,29 +116,6 @@ func checkBrokers(brokers []string) error {
 		}
 	}
 	return errors.Join(faults...)
-}
-
-// dialErrors remembers why the last connection failed: kgo's own error after a
-// while without a broker says only that time is up.
-type dialErrors struct {
-	mu   sync.Mutex
-	last error
-}
-
-// OnBrokerConnect implements kgo.HookBrokerConnect.
-func (d *dialErrors) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.last = err
-}
-
-func (d *dialErrors) explain(err error) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.last == nil || errors.Is(err, d.last) {
-		return err
-	}
-	return fmt.Errorf("%w; last connection: %w", err, d.last)
 }
 
 // clientLogger writes what kgo has to say into a slog.Logger, some levels lower:

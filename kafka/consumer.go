@@ -32,6 +32,7 @@ type Consumer struct {
 
 	state   atomic.Int32
 	client  atomic.Pointer[kgo.Client]
+	joined  atomic.Bool // the group has taken us at least once
 	dead    *deadLetterWriter
 	polls   pollGate
 	errs    errorLog

@@ -128,7 +128,9 @@ func (c ConsumerConfig) resolve() (ConsumerConfig, error) {
 	c.CommitInterval = cmp.Or(c.CommitInterval, time.Second)
 	c.DeadLetterRetention = cmp.Or(c.DeadLetterRetention, 30*24*time.Hour)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
-	return c, c.faults()
+	connection, err := c.Connection.resolve(c.Logger)
+	c.Connection = connection
+	return c, errors.Join(err, c.faults())
 }
 
 func (c ConsumerConfig) faults() error {

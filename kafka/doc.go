@@ -97,5 +97,5 @@
 // stopped, and holds up its key until it returns.
 //
 // What lies below is franz-go: [Consumer.Client] and [Producer.Client] give its
-// client, and [Connection.Options] takes its options, for SASL among others.
+// client, and [Connection.Options] takes its options.
 package kafka

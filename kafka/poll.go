@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -17,7 +18,7 @@ import (
 // letters. Rebalances are not blocked by polls: the client's own way of doing
 // so (BlockRebalanceOnPoll) would stop all polls while one partition drains.
 func (c *Consumer) join() (*kgo.Client, error) {
-	opts := append(c.cfg.Connection.options(c.brokers, c.log),
+	opts := []kgo.Opt{
 		kgo.ConsumerGroup(c.group),
 		kgo.ConsumeTopics(c.topics...),
 		kgo.FetchMaxWait(fetchMaxWait),
@@ -29,15 +30,15 @@ func (c *Consumer) join() (*kgo.Client, error) {
 		kgo.OnPartitionsAssigned(c.onAssigned),
 		kgo.OnPartitionsRevoked(c.onRevoked),
 		kgo.OnPartitionsLost(c.onLost),
-	)
+	}
 	if c.cfg.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(c.cfg.InstanceID))
 	}
 	opts = append(opts, c.startOptions()...)
 	opts = append(opts, deadLetterOptions()...)
-	client, err := kgo.NewClient(append(opts, c.cfg.Connection.Options...)...)
+	client, err := c.cfg.Connection.newClient(c.brokers, c.log, opts...)
 	if err != nil {
-		return nil, errors.InvalidArgument.Wrap(fmt.Errorf("kafka: configure the client of group %q: %w", c.group, err), "")
+		return nil, fmt.Errorf("kafka: join group %q: %w", c.group, err)
 	}
 	return client, nil
 }
@@ -154,7 +155,7 @@ func (c *Consumer) fetchFailed(ftp kgo.FetchTopicPartition) (fatal error) {
 	if errors.Is(err, kgo.ErrClientClosed) { // We close it when polling is over.
 		return errors.FailedPrecondition.Wrap(fmt.Errorf("kafka: the client of consumer group %q was closed from outside: %w", c.group, err), "")
 	}
-	if session, ok := errors.AsType[*kgo.ErrGroupSession](err); ok && refusedForGood(session.Err) {
+	if session, ok := errors.AsType[*kgo.ErrGroupSession](err); ok && refusedForGood(session.Err, c.joined.Load()) {
 		return fmt.Errorf("kafka: consumer group %q refuses the consumer: %w", c.group, groupError(session.Err))
 	}
 	c.errs.note(ftp.Topic+"/"+strconv.Itoa(int(ftp.Partition)), "fetching records failed, will be tried again",
@@ -162,17 +163,17 @@ func (c *Consumer) fetchFailed(ftp kgo.FetchTopicPartition) (fatal error) {
 	return nil
 }
 
-// refusedForGood reports whether joining the group again cannot help.
-func refusedForGood(err error) bool {
-	for _, final := range []error{
-		kerr.GroupAuthorizationFailed, kerr.InconsistentGroupProtocol, kerr.InvalidGroupID, kerr.FencedInstanceID,
-		kerr.InvalidSessionTimeout, kerr.UnsupportedVersion, kerr.SaslAuthenticationFailed,
-	} {
-		if errors.Is(err, final) {
-			return true
-		}
+// refusedForGood reports whether joining the group again cannot help. A member
+// whose password or rights are being replaced waits until they are: it would have
+// to be started again for something that ends by itself.
+func refusedForGood(err error, joined bool) bool {
+	is := func(target error) bool { return errors.Is(err, target) }
+	if is(kerr.GroupAuthorizationFailed) || is(kerr.SaslAuthenticationFailed) {
+		return !joined
 	}
-	return false
+	return slices.ContainsFunc([]error{
+		kerr.InconsistentGroupProtocol, kerr.InvalidGroupID, kerr.FencedInstanceID, kerr.InvalidSessionTimeout, kerr.UnsupportedVersion,
+	}, is)
 }
 
 func groupError(err error) error {

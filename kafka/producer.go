@@ -58,22 +58,22 @@ func NewProducer(brokers []string, cfg ProducerConfig) (*Producer, error) {
 		return nil, fmt.Errorf("kafka: new producer: make instruments: %w", err)
 	}
 	p.traces = newProducerTraces(newTracing(cfg.TracerProvider, cfg.Propagator, false), cfg.Connection.clientID())
-	opts := append(cfg.Connection.options(brokers, cfg.Logger),
+	opts := []kgo.Opt{
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2, as every other client of Kafka
 		kgo.ProducerLinger(cfg.Linger),
 		kgo.MaxBufferedRecords(cfg.MaxBuffered),
 		kgo.UnknownTopicRetries(1),
 		kgo.WithHooks(p.dials),
-	)
+	}
 	if cfg.MaxBufferedBytes > 0 {
 		opts = append(opts, kgo.MaxBufferedBytes(cfg.MaxBufferedBytes))
 	}
 	if cfg.DeliveryTimeout > 0 {
 		opts = append(opts, kgo.RecordDeliveryTimeout(cfg.DeliveryTimeout))
 	}
-	if p.client, err = kgo.NewClient(append(opts, cfg.Connection.Options...)...); err != nil {
-		return nil, errors.InvalidArgument.Wrap(fmt.Errorf("kafka: new producer: configure the client: %w", err), "")
+	if p.client, err = cfg.Connection.newClient(brokers, cfg.Logger, opts...); err != nil {
+		return nil, fmt.Errorf("kafka: new producer: %w", err)
 	}
 	policy.Register("producer", strings.Join(brokers, ","), p)
 	return p, nil

@@ -51,7 +51,9 @@ func (c ProducerConfig) resolve() (ProducerConfig, error) {
 	c.MaxBuffered = cmp.Or(c.MaxBuffered, 10_000)
 	c.MaxBufferedBytes = cmp.Or(c.MaxBufferedBytes, 64<<20)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
-	var faults []error
+	connection, err := c.Connection.resolve(c.Logger)
+	c.Connection = connection
+	faults := []error{err}
 	if c.DeliveryTimeout > 0 && c.DeliveryTimeout < time.Second {
 		faults = append(faults, fmt.Errorf("DeliveryTimeout is %v, want at least 1s", c.DeliveryTimeout))
 	}

@@ -13,7 +13,8 @@ var words = map[string]string{
 	"Connection": "see below", "Backoff": "100ms doubling to 30s",
 	"Logger": "slog.Default()", "TracerProvider": "OpenTelemetry's global", "MeterProvider": "OpenTelemetry's global", "Propagator": "OpenTelemetry's global",
 	"DeadLetterTopic": "dlq.<topic>.<group>", "InstanceID": "none",
-	"ClientID": "the executable's name", "TLS": "none", "Dial": "a dialer with a timeout of 10s", "Options": "none",
+	"ClientID": "the executable's name", "TLS": "none", "Dial": "a dialer", "CertFile": "none", "KeyFile": "none",
+	"CAFile": "the system's authorities", "SASL": "no login", "Options": "none",
 }
 
 func TestReadmeStatesTheDefaults(t *testing.T) {

@@ -17,6 +17,7 @@ const commitTimeout = 10 * time.Second
 
 func (c *Consumer) onAssigned(_ context.Context, client *kgo.Client, assigned map[string][]int32) {
 	tps := flatten(assigned)
+	c.joined.Store(true)
 	if len(tps) > 0 {
 		c.polls.settle() // What the client says is lost it still hands out meanwhile.
 	}

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -72,7 +73,10 @@ const (
 )
 
 func (c RedriveConfig) resolve(brokers []string, topic, group string) (RedriveConfig, error) {
-	faults := []error{checkBrokers(brokers), c.Filter.validate()}
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	connection, err := c.Connection.resolve(c.Logger)
+	c.Connection = connection
+	faults := []error{checkBrokers(brokers), err, c.Filter.validate()}
 	c.From, faults = fromTopic(c.From, topic, group, faults)
 	parking := ParkingTopic(topic, group)
 	if c.Park && c.From == parking {

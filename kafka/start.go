@@ -20,26 +20,31 @@ func (c *Consumer) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.StartTimeout)
 	defer cancel()
 	dials := new(dialErrors)
-	opts := append(c.cfg.Connection.options(c.brokers, c.log), kgo.WithHooks(dials))
-	client, err := kgo.NewClient(append(opts, c.cfg.Connection.Options...)...)
+	ctx, stop := dials.bound(ctx, len(c.brokers))
+	defer stop()
+	client, err := c.cfg.Connection.newClient(c.brokers, c.log, kgo.WithHooks(dials))
 	if err != nil {
-		return errors.InvalidArgument.Wrap(fmt.Errorf("configure the client: %w", err), "")
+		return err
 	}
 	defer client.Close()
 	admin := kadm.NewClient(client)
 	sources, err := findTopics(ctx, admin, c.topics)
 	if err != nil {
-		return c.explain(ctx, dials.explain(err))
+		return c.explain(ctx, dials, err)
 	}
 	c.dead = newDeadLetterWriter(c)
 	if err := c.dead.prepare(ctx, admin, sources); err != nil {
-		return c.explain(ctx, dials.explain(err))
+		return c.explain(ctx, dials, err)
 	}
 	return nil
 }
 
-// explain says that time is up where that is what happened.
-func (c *Consumer) explain(ctx context.Context, err error) error {
+// explain says that the brokers refuse us, or that time is up, where that is what happened.
+func (c *Consumer) explain(ctx context.Context, dials *dialErrors, err error) error {
+	if refused := dials.refusal(); refused != nil {
+		return refused
+	}
+	err = dials.explain(err)
 	if ctx.Err() == nil || errors.CodeOf(err) == errors.FailedPrecondition {
 		return err
 	}
@@ -71,13 +76,17 @@ func findTopics(ctx context.Context, admin *kadm.Client, topics []string) (kadm.
 // listTopics asks until somebody answers or ctx ends: a service may start before
 // its brokers do.
 func listTopics(ctx context.Context, admin *kadm.Client, topics []string) (kadm.TopicDetails, error) {
+	var last error
 	for {
 		details, err := admin.ListTopics(ctx, topics...)
 		if err == nil {
 			return details, nil
 		}
+		if last == nil || !isTimeout(err) {
+			last = err
+		}
 		if _, said := errors.AsType[*kerr.Error](err); said || ctx.Err() != nil {
-			return nil, fmt.Errorf("list topics: %w", coded(err))
+			return nil, fmt.Errorf("list topics: %w", coded(last))
 		}
 		wait(ctx, metadataMinAge)
 	}
