@@ -21,6 +21,9 @@ type BrowseConfig struct {
 	From string
 	// Filter selects the dead letters. Zero: all.
 	Filter DeadLetterFilter
+	// Pending leaves out what a [Redrive] has put back or parked. It asks for the
+	// groups of the cluster, in which redrives keep their progress.
+	Pending bool
 	// Connection says how to reach the brokers.
 	Connection Connection
 	// Logger is where lost connections are logged. Nil: slog.Default().
@@ -96,8 +99,12 @@ func browseAll(ctx context.Context, d *dialer, cfg BrowseConfig, yield func(*Dea
 	}
 	defer client.Close()
 	var ranges []offsetRange
+	journal := new(redriveJournal) // of nothing
 	err = d.lookup(ctx, func(ctx context.Context) (err error) {
-		ranges, err = listRanges(ctx, kadm.NewClient(client), cfg.From)
+		admin := kadm.NewClient(client)
+		if ranges, err = listRanges(ctx, admin, cfg.From); err == nil && cfg.Pending {
+			journal, err = openJournal(ctx, admin, RedriveConfig{From: cfg.From})
+		}
 		return err
 	})
 	if err != nil {
@@ -107,16 +114,22 @@ func browseAll(ctx context.Context, d *dialer, cfg BrowseConfig, yield func(*Dea
 		if !cfg.Filter.hasPartition(s.partition) {
 			continue
 		}
-		if more, err := browsePartition(ctx, client, cfg, s, yield); err != nil || !more {
+		s.start = journal.start(s)
+		more, err := readDeadLetters(ctx, client, cfg.From, s, func(d *DeadLetter) bool {
+			return !cfg.Filter.matches(d) || journal.isDone(d) || yield(d, nil)
+		})
+		if err != nil || !more {
 			return err
 		}
 	}
 	return nil
 }
 
-func browsePartition(ctx context.Context, client *kgo.Client, cfg BrowseConfig, s offsetRange, yield func(*DeadLetter, error) bool) (more bool, err error) {
+// readDeadLetters shows what lies in a part of a partition, until show says that
+// it has seen enough.
+func readDeadLetters(ctx context.Context, client *kgo.Client, from string, s offsetRange, show func(*DeadLetter) bool) (more bool, err error) {
 	const atOnce = 1_000
-	in := newPartitionReader(client, cfg.From, s)
+	in := newPartitionReader(client, from, s)
 	for {
 		if ctx.Err() != nil {
 			return false, context.Cause(ctx)
@@ -126,7 +139,7 @@ func browsePartition(ctx context.Context, client *kgo.Client, cfg BrowseConfig, 
 			return err == nil, err
 		}
 		for _, record := range records {
-			if d := newDeadLetter(record); cfg.Filter.matches(d) && !yield(d, nil) {
+			if !show(newDeadLetter(record)) {
 				return false, nil
 			}
 		}

@@ -11,6 +11,7 @@ import (
 var redriveWords = map[string]string{
 	"From": "dlq.<topic>.<group>", "Filter": "all", "Repair": "none", "OnProgress": "none",
 	"Limit": "no limit", "Rate": "no limit", "Connection": "see above", "Logger": "slog.Default()",
+	"Topic": "everybody's", "Group": "everybody's",
 }
 
 func TestReadmeStatesTheDefaultsOfBrowseAndRedrive(t *testing.T) {
@@ -30,13 +31,23 @@ func TestReadmeStatesTheDefaultsOfBrowseAndRedrive(t *testing.T) {
 	if want := "dlq.orders.shipping"; browse.From != want || redrive.From != want {
 		t.Errorf("From is %q and %q, want %q", browse.From, redrive.From, want)
 	}
-	for _, cfg := range []any{browse, redrive} {
+	counting, err := CountConfig{}.resolve(brokers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(counting.From) != 0 {
+		t.Errorf("From is %q, want none", counting.From)
+	}
+	for _, cfg := range []any{browse, redrive, counting} {
 		value := reflect.ValueOf(cfg)
 		name := value.Type().Name()
 		stated := table(t, string(readme), name)
 		for i := range value.NumField() {
 			field := value.Type().Field(i).Name
 			want, ok := redriveWords[field]
+			if name == "CountConfig" && field == "From" {
+				want, ok = "all dlq.… topics", true
+			}
 			if !ok {
 				want = fmt.Sprint(value.Field(i))
 			}
