@@ -66,6 +66,12 @@ ifndef KAFKA_BROKERS
 	$(TOOLS) test -count=1 -tags realkafka -run '^TestReal' ./kafkacluster
 endif
 
+SEED ?=
+.PHONY: chaos
+chaos: bin/kafka ## kill consumers and brokers under load, and account for every record (SEED=7, ARGS=-short)
+	@go build -o bin/chaos ./kafka/internal/chaos
+	@bin/chaos $(if $(SEED),-seed $(SEED)) -cluster 'bin/kafka up -nodes 3' $(ARGS)
+
 .PHONY: bin/kafka
 bin/kafka: need-go
 	@$(TOOLS) build -o '$(CURDIR)/bin/kafka' ./cmd/kafka

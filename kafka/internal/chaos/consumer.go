@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/kafka"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// consumerRole is the first argument of a process that consumes.
+const consumerRole = "consumer"
+
+// consumerConfig is what a consumer process is told on its command line.
+type consumerConfig struct {
+	brokers, topic, group string
+	instance              string
+	journal               string
+	seed                  uint64
+}
+
+func (c consumerConfig) args() []string {
+	return []string{
+		consumerRole, "-brokers", c.brokers, "-topic", c.topic, "-group", c.group,
+		"-instance", c.instance, "-journal", c.journal, "-seed", fmt.Sprint(c.seed),
+	}
+}
+
+// consume is the whole of a consumer process. It stops, and finishes what it
+// has in hand, when its standard input ends: also when whoever started it was
+// killed.
+func consume(ctx context.Context, args []string) error {
+	var cfg consumerConfig
+	flags := flag.NewFlagSet("chaos consumer", flag.ContinueOnError)
+	flags.StringVar(&cfg.brokers, "brokers", "", "")
+	flags.StringVar(&cfg.topic, "topic", "", "")
+	flags.StringVar(&cfg.group, "group", "", "")
+	flags.StringVar(&cfg.instance, "instance", "", "")
+	flags.StringVar(&cfg.journal, "journal", "", "")
+	flags.Uint64Var(&cfg.seed, "seed", 0, "")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		stop()
+	}()
+	notes, err := openJournal(cfg.journal)
+	if err != nil {
+		return err
+	}
+	h := &handler{journal: notes, random: rand.New(rand.NewPCG(cfg.seed, 2))}
+	consumer, err := kafka.NewConsumer(strings.Split(cfg.brokers, ","), cfg.group, []string{cfg.topic}, h.handle, kafka.ConsumerConfig{
+		InstanceID: cfg.instance,
+		Logger:     slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		// With the 45 s of the default, most of a run would be spent on waiting for
+		// the dead. The broker permits no less.
+		Connection: kafka.Connection{Options: []kgo.Opt{kgo.SessionTimeout(6 * time.Second), kgo.HeartbeatInterval(time.Second)}},
+	})
+	if err != nil {
+		return err
+	}
+	return consumer.Run(ctx)
+}
+
+// handler fails as the record's fate and chance will have it, and notes what it
+// has done.
+type handler struct {
+	journal journal
+
+	mu     sync.Mutex
+	random *rand.Rand
+}
+
+func (h *handler) handle(ctx context.Context, r *kafka.Record) error {
+	begin := time.Now().UnixNano()
+	it, err := parseItem(r.Key, r.Value)
+	if err != nil {
+		return errors.InvalidArgument.Wrap(err, "")
+	}
+	work, unlucky := h.chance()
+	if !sleep(ctx, work) {
+		return ctx.Err()
+	}
+	switch {
+	case it.fate == malformed:
+		return errors.InvalidArgument.New("It is malformed.")
+	case it.fate == stubborn:
+		return errors.Internal.New("It is stubborn.")
+	case unlucky && r.Attempt() < 7: // Of 8: that all of them fail by chance is not in question here.
+		return errors.Unavailable.New("It is a bad moment.")
+	}
+	return h.journal.note(handling{
+		place: place{r.Partition, r.Offset}, key: it.key, seq: it.seq,
+		begin: begin, end: time.Now().UnixNano(),
+	})
+}
+
+// chance returns how long the work takes, and whether it fails.
+func (h *handler) chance() (time.Duration, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Duration(h.random.IntN(4000)) * time.Microsecond, h.random.IntN(10) == 0
+}
