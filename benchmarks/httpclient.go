@@ -59,16 +59,18 @@ func stubRow(t telemetry) row {
 			return get(&http.Client{Transport: stub{}}), nil, nil
 		}},
 	}
-	if t.tracer == withoutSDK().tracer {
+	if !t.sdk {
 		contenders = append(contenders, restyPeer(), azcorePeer(), failsafePeer(), heimdallPeer())
 	}
 	return row{"httpclient: GET over a stub transport, " + t.name, "call", contenders, 0}
 }
 
 func sdkClient(t telemetry, base http.RoundTripper) (*http.Client, error) {
-	return httpclient.New("benchmark", httpclient.Config{
-		Transport: base, TracerProvider: t.tracer, MeterProvider: t.meter, Propagator: t.propage,
-	})
+	cfg := httpclient.Config{Transport: base} // without an SDK, the providers are OpenTelemetry's globals anyway
+	if t.sdk {
+		cfg.TracerProvider, cfg.MeterProvider, cfg.Propagator = t.tracer, t.meter, t.propage
+	}
+	return httpclient.New("benchmark", cfg)
 }
 
 func restyPeer() contender {
@@ -238,14 +240,6 @@ func cpuTime(do work) work {
 		_, err := do(n)
 		return processTime() - before, err
 	}
-}
-
-func processTime() time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		return 0
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // each is work that does the same thing n times.

@@ -49,6 +49,7 @@ const unknownSKU = "There is no such SKU."
 // telemetry is what a server reports to.
 type telemetry struct {
 	name    string
+	sdk     bool
 	tracer  trace.TracerProvider
 	meter   metric.MeterProvider
 	propage propagation.TextMapPropagator
@@ -56,13 +57,13 @@ type telemetry struct {
 
 // withoutSDK is what a program has that sets up nothing: OpenTelemetry's globals.
 func withoutSDK() telemetry {
-	return telemetry{"without an SDK of OpenTelemetry", otel.GetTracerProvider(), otel.GetMeterProvider(), otel.GetTextMapPropagator()}
+	return telemetry{"without an SDK of OpenTelemetry", false, otel.GetTracerProvider(), otel.GetMeterProvider(), otel.GetTextMapPropagator()}
 }
 
 // withSDK records every span and sample, and exports them to nowhere.
 func withSDK() telemetry {
 	return telemetry{
-		"with OpenTelemetry's SDK, every span recorded",
+		"with OpenTelemetry's SDK, every span recorded", true,
 		sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(sdktrace.NewSimpleSpanProcessor(dropSpans{}))),
 		sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewManualReader())),
 		propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}),
@@ -109,9 +110,11 @@ func ours(t telemetry, h slog.Handler) (http.Handler, error) {
 		}
 		return errors.NotFound.New(unknownSKU)
 	}))
-	return httpserver.NewHandler(mux, httpserver.Config{
-		Logger: slog.New(h), TracerProvider: t.tracer, MeterProvider: t.meter, Propagator: t.propage,
-	})
+	cfg := httpserver.Config{Logger: slog.New(h)} // without an SDK, the providers are OpenTelemetry's globals anyway
+	if t.sdk {
+		cfg.TracerProvider, cfg.MeterProvider, cfg.Propagator = t.tracer, t.meter, t.propage
+	}
+	return httpserver.NewHandler(mux, cfg)
 }
 
 func plain() http.Handler {

@@ -33,7 +33,7 @@ func run(quick bool, only string) error {
 	if err != nil {
 		return fmt.Errorf("-run: %w", err)
 	}
-	pace := pace{rounds: 15, round: 100 * time.Millisecond}
+	pace := pace{rounds: 41, round: 40 * time.Millisecond}
 	if quick {
 		pace.rounds, pace.round = 5, 20*time.Millisecond
 	}

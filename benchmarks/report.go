@@ -26,7 +26,9 @@ type entry struct {
 	Spread float64 `json:"spread"` // half the distance of the quartiles, as a share of the median
 	Allocs float64 `json:"allocs"`
 	Bytes  float64 `json:"bytes"`
-	Ratio  float64 `json:"sdk_ratio"` // the SDK's time as a multiple of this contender's
+	CPU    float64 `json:"cpu_ns"`
+	Ratio  float64 `json:"sdk_ratio"`     // the SDK's time as a multiple of this contender's
+	CPUOf  float64 `json:"sdk_cpu_ratio"` // and its CPU time
 }
 
 func newResult(r row, all []*prepared) result {
@@ -34,7 +36,7 @@ func newResult(r row, all []*prepared) result {
 	sdk := all[0].measurement()
 	for _, p := range all {
 		m := p.measurement()
-		out.Lines = append(out.Lines, entry{m.name, m.note, m.nanos, m.spread, m.allocs, m.bytes, sdk.nanos / m.nanos})
+		out.Lines = append(out.Lines, entry{m.name, m.note, m.nanos, m.spread, m.allocs, m.bytes, m.cpu, sdk.nanos / m.nanos, sdk.cpu / m.cpu})
 	}
 	return out
 }
@@ -43,17 +45,18 @@ func (r result) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s\n", r.Name)
 	for _, l := range r.Lines {
-		fmt.Fprintf(&b, "  %-36s %12s/%s ±%2.0f %%  %8.1f allocs  %10.0f B   SDK is %.2f ×\n",
-			l.Name, duration(l.Nanos), r.Unit, 100*l.Spread, l.Allocs, l.Bytes, l.Ratio)
+		fmt.Fprintf(&b, "  %-36s %12s/%s ±%2.0f %%  %10s CPU  %8.1f allocs  %10.0f B   SDK is %.2f ×, in CPU time %.2f ×\n",
+			l.Name, duration(l.Nanos), r.Unit, 100*l.Spread, duration(l.CPU), l.Allocs, l.Bytes, l.Ratio, l.CPUOf)
 	}
 	return b.String()
 }
 
 func (r result) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n## %s\n\n| | time a %s | spread | allocations | bytes | SDK's time as a multiple |\n| --- | --- | --- | --- | --- | --- |\n", r.Name, r.Unit)
+	fmt.Fprintf(&b, "\n## %s\n\n| | time a %s | spread | CPU time | allocations | bytes | SDK's time as a multiple | and its CPU time |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n", r.Name, r.Unit)
 	for _, l := range r.Lines {
-		fmt.Fprintf(&b, "| %s | %s | ± %.0f %% | %.1f | %.0f | %.2f |\n", l.Name, duration(l.Nanos), 100*l.Spread, l.Allocs, l.Bytes, l.Ratio)
+		fmt.Fprintf(&b, "| %s | %s | ± %.0f %% | %s | %.1f | %.0f | %.2f | %.2f |\n",
+			l.Name, duration(l.Nanos), 100*l.Spread, duration(l.CPU), l.Allocs, l.Bytes, l.Ratio, l.CPUOf)
 	}
 	for _, l := range r.Lines {
 		if l.Note != "" {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"syscall"
 	"time"
 )
 
@@ -58,6 +59,7 @@ type measurement struct {
 	name   string
 	note   string
 	nanos  float64 // median of the rounds, for one unit
+	cpu    float64 // nanoseconds of CPU time of the whole process, median, for one unit
 	spread float64 // half the distance of the quartiles, as a share of the median
 	allocs float64 // median
 	bytes  float64 // median
@@ -69,6 +71,7 @@ type prepared struct {
 	work   work
 	n      int // units a round
 	nanos  []float64
+	cpu    []float64
 	allocs []float64
 	bytes  []float64
 }
@@ -118,9 +121,12 @@ func (p *prepared) round() error {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
+	begin := processTime()
 	took, err := p.work(p.n)
+	spent := processTime() - begin
 	runtime.ReadMemStats(&after)
 	n := float64(p.n)
+	p.cpu = append(p.cpu, float64(spent)/n)
 	p.nanos = append(p.nanos, float64(took)/n)
 	p.allocs = append(p.allocs, float64(after.Mallocs-before.Mallocs)/n)
 	p.bytes = append(p.bytes, float64(after.TotalAlloc-before.TotalAlloc)/n)
@@ -132,8 +138,18 @@ func (p *prepared) measurement() measurement {
 	return measurement{
 		name: p.name, note: p.note, nanos: median,
 		spread: (quantile(p.nanos, 0.75) - quantile(p.nanos, 0.25)) / 2 / median,
-		allocs: quantile(p.allocs, 0.5), bytes: quantile(p.bytes, 0.5),
+		cpu:    quantile(p.cpu, 0.5), allocs: quantile(p.allocs, 0.5), bytes: quantile(p.bytes, 0.5),
 	}
+}
+
+// processTime is the CPU time that the process has taken, collecting garbage included. What else the machine
+// does lengthens it far less than the time on the clock.
+func processTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func quantile(values []float64, q float64) float64 {

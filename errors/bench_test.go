@@ -56,6 +56,7 @@ func TestAllocationsOfADocument(t *testing.T) {
 		most float64
 	}{
 		"NewProblem": {func() { sinkProblem = errors.NewProblem(err) }, 1},
+		"both":       {func() { sinkBytes = errors.NewProblem(err).AppendJSON(sinkBytes[:0]) }, 0},
 		"AppendJSON": {func() { sinkBytes = problem.AppendJSON(sinkBytes[:0]) }, 0},
 		"decode":     {func() { sinkError = errors.DecodeProblem(errors.Response{Status: 400, Body: body}) }, 16},
 	} {

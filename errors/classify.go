@@ -90,6 +90,9 @@ type decision struct {
 }
 
 func decide(err error) decision {
+	if e, ok := err.(*Error); ok {
+		return decision{code: e.Code(), node: e}
+	}
 	budget := maxNodes
 	return decideSafely(err, &budget)
 }
@@ -193,7 +196,10 @@ func RetryAfter(err error) time.Duration {
 	var wait time.Duration
 	walk(err, func(err error) (stop bool) {
 		var hint time.Duration
-		if e, ok := err.(interface{ RetryAfter() time.Duration }); ok {
+		switch e := err.(type) {
+		case *Error:
+			hint = e.RetryAfter()
+		case interface{ RetryAfter() time.Duration }:
 			hint = e.RetryAfter()
 		}
 		wait = max(wait, hint)
@@ -214,6 +220,10 @@ func walkWithin(err error, budget *int, visit func(error) (stop bool)) {
 		*budget--
 		if visit(err) {
 			return
+		}
+		if e, ok := err.(*Error); ok {
+			err = e.Unwrap()
+			continue
 		}
 		members, next := unwrap(err)
 		for _, member := range members {

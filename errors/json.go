@@ -13,7 +13,10 @@ func appendMember(b []byte, name, value string) []byte {
 	return appendString(appendName(b, name), value)
 }
 
-func appendName(b []byte, name string) []byte {
+// appendName writes a name of ours, which comes as `"name":` and has nothing to escape.
+func appendName(b []byte, name string) []byte { return append(comma(b), name...) }
+
+func appendForeignName(b []byte, name string) []byte {
 	return append(appendString(comma(b), name), ':')
 }
 
@@ -34,11 +37,11 @@ func appendString(b []byte, s string) []byte {
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
+		if plain[c] {
+			i++
+			continue
+		}
 		if c < utf8.RuneSelf {
-			if plain(c) {
-				i++
-				continue
-			}
 			b = appendEscaped(append(b, s[start:i]...), c)
 			i++
 			start = i
@@ -60,9 +63,13 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-func plain(c byte) bool {
-	return c >= ' ' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
-}
+// plain are the bytes that stand for themselves.
+var plain = func() (is [256]bool) {
+	for c := byte(' '); c < utf8.RuneSelf; c++ {
+		is[c] = c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
+	}
+	return is
+}()
 
 func appendEscaped(b []byte, c byte) []byte {
 	switch c {

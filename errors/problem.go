@@ -43,20 +43,22 @@ func NewProblem(err error) *Problem {
 	if err == nil {
 		return nil
 	}
+	p := new(Problem) // in a function that is inlined, so that a caller which only writes it saves the allocation
+	p.fill(err)
+	return p
+}
+
+// fill sets the members of an empty document.
+func (p *Problem) fill(err error) {
 	err = Local(err)
 	d := decide(err)
 	advice := rulingOn(err)
 	if table := d.code.Retry(); advice.remote && advice.retry > table {
 		advice = ruling{retry: table}
 	}
-	p := &Problem{
-		Code:           d.code,
-		Status:         d.code.HTTPStatus(),
-		Retry:          advice.retry,
-		RetryMarked:    advice.marked || advice.retry != d.code.Retry(),
-		RetryAfter:     RetryAfter(err),
-		RetryExhausted: Exhausted(err),
-	}
+	p.Code, p.Status = d.code, d.code.HTTPStatus()
+	p.Retry, p.RetryMarked = advice.retry, advice.marked || advice.retry != d.code.Retry()
+	p.RetryAfter, p.RetryExhausted = RetryAfter(err), Exhausted(err)
 	switch e := d.node.(type) {
 	case *Error:
 		p.describe(e)
@@ -71,7 +73,6 @@ func NewProblem(err error) *Problem {
 	if p.Title == "" {
 		p.Title = statusPhrase(p.Status)
 	}
-	return p
 }
 
 func (p *Problem) describe(e *Error) {
@@ -149,29 +150,29 @@ func (p Problem) MarshalJSON() ([]byte, error) { return p.AppendJSON(nil), nil }
 func (p *Problem) AppendJSON(b []byte) []byte {
 	end := len(b) + MaxProblemBytes
 	b = append(b, '{')
-	b = appendMember(b, "type", bounded(p.Type, maxURI))
-	b = appendMember(b, "title", bounded(p.Title, maxTitle))
+	b = appendMember(b, `"type":`, bounded(p.Type, maxURI))
+	b = appendMember(b, `"title":`, bounded(p.Title, maxTitle))
 	if p.Status != 0 {
-		b = strconv.AppendInt(appendName(b, "status"), int64(p.Status), 10)
+		b = strconv.AppendInt(appendName(b, `"status":`), int64(p.Status), 10)
 	}
-	b = appendMember(b, "detail", bounded(p.Detail, maxMessage))
+	b = appendMember(b, `"detail":`, bounded(p.Detail, maxMessage))
 	b = p.appendInstance(b)
 	if p.Code != OK {
-		b = appendMember(b, "code", p.Code.String())
+		b = appendMember(b, `"code":`, p.Code.String())
 	}
-	b = appendMember(b, "reason", bounded(p.Reason, maxName))
-	b = appendMember(b, "domain", bounded(p.Domain, maxName))
-	b = strconv.AppendBool(appendName(b, "retryable"), p.Retry == RetryAlways)
+	b = appendMember(b, `"reason":`, bounded(p.Reason, maxName))
+	b = appendMember(b, `"domain":`, bounded(p.Domain, maxName))
+	b = strconv.AppendBool(appendName(b, `"retryable":`), p.Retry == RetryAlways)
 	if p.RetryMarked {
-		b = appendMember(b, "retry", p.Retry.String())
+		b = appendMember(b, `"retry":`, p.Retry.String())
 	}
 	if p.RetryAfter > 0 {
-		b = strconv.AppendInt(appendName(b, "retry_after_ms"), milliseconds(p.RetryAfter), 10)
+		b = strconv.AppendInt(appendName(b, `"retry_after_ms":`), milliseconds(p.RetryAfter), 10)
 	}
 	if p.RetryExhausted {
-		b = strconv.AppendBool(appendName(b, "retry_exhausted"), true)
+		b = strconv.AppendBool(appendName(b, `"retry_exhausted":`), true)
 	}
-	b = appendMember(b, "trace_id", bounded(p.TraceID, maxName))
+	b = appendMember(b, `"trace_id":`, bounded(p.TraceID, maxName))
 	b = appendViolations(b, end-16<<10, p.Violations)
 	b = appendMetadata(b, end-4<<10, p.Metadata)
 	b = appendUnknown(b, end-1, p.Unknown)
@@ -180,10 +181,10 @@ func (p *Problem) AppendJSON(b []byte) []byte {
 
 func (p *Problem) appendInstance(b []byte) []byte {
 	if p.Instance == "" && len(p.TraceID) <= maxName && isHex(p.TraceID) {
-		b = append(append(appendName(b, "instance"), `"urn:trace:`...), p.TraceID...)
+		b = append(append(appendName(b, `"instance":`), `"urn:trace:`...), p.TraceID...)
 		return append(b, '"')
 	}
-	return appendMember(b, "instance", bounded(p.Instance, maxURI))
+	return appendMember(b, `"instance":`, bounded(p.Instance, maxURI))
 }
 
 // milliseconds rounds up: a caller that waits for what it was told is never early.
@@ -195,13 +196,13 @@ func appendViolations(b []byte, end int, violations []Violation) []byte {
 	if len(violations) == 0 {
 		return b
 	}
-	b = append(appendName(b, "errors"), '[')
+	b = append(appendName(b, `"errors":`), '[')
 	for _, v := range violations[:min(len(violations), maxViolations)] {
 		before := len(b)
 		b = append(comma(b), '{')
-		b = appendMember(b, "pointer", bounded(v.Pointer, maxURI))
-		b = appendMember(b, "detail", bounded(v.Detail, maxMessage))
-		b = appendMember(b, "reason", bounded(v.Reason, maxName))
+		b = appendMember(b, `"pointer":`, bounded(v.Pointer, maxURI))
+		b = appendMember(b, `"detail":`, bounded(v.Detail, maxMessage))
+		b = appendMember(b, `"reason":`, bounded(v.Reason, maxName))
 		b = append(b, '}')
 		if len(b) >= end {
 			b = b[:before]
@@ -216,10 +217,10 @@ func appendMetadata(b []byte, end int, metadata map[string]string) []byte {
 		return b
 	}
 	var few [8]string
-	b = append(appendName(b, "metadata"), '{')
+	b = append(appendName(b, `"metadata":`), '{')
 	for _, key := range keysOf(few[:0], metadata) {
 		before := len(b)
-		if b = appendString(appendName(b, key), bounded(metadata[key], maxMessage)); len(b) >= end {
+		if b = appendString(appendForeignName(b, key), bounded(metadata[key], maxMessage)); len(b) >= end {
 			b = b[:before]
 		}
 	}
@@ -235,7 +236,7 @@ func appendUnknown(b []byte, end int, unknown map[string][]byte) []byte {
 			continue
 		}
 		before := len(b)
-		if b = append(appendName(b, name), harmless(unknown[name])...); len(b) >= end {
+		if b = append(appendForeignName(b, name), harmless(unknown[name])...); len(b) >= end {
 			b = b[:before]
 		}
 	}

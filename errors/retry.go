@@ -107,6 +107,11 @@ func rule(err error, budget *int) ruling {
 			if retry, ok := e.retry.retry(); ok {
 				return ruling{retry: retry, marked: true, remote: e.remote && !passed}
 			}
+			if !coded {
+				coded, byCode.retry = true, e.Code().Retry()
+			}
+			err = e.cause
+			continue
 		}
 		step := look(err)
 		if step.coded && !coded {

@@ -19,12 +19,9 @@ func (counted) WithGroup(string) slog.Handler             { return counted{} }
 func TestAllocationsOfARequest(t *testing.T) {
 	for _, sdk := range []bool{false, true} {
 		for _, path := range []string{"/json", "/error", "/fault"} {
-			cfg, bar := quiet(), 12.0
+			cfg, bar := quiet(), 4.0
 			if sdk {
-				cfg, bar = withSDK(t), 26
-			}
-			if path == "/fault" {
-				bar++ // the stack of the error
+				cfg, bar = withSDK(t), 17
 			}
 			cfg.Logger = slog.New(counted{})
 			call := cost(t, path, cfg)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/backend-platform/sdk/internal/logctx"
 	"github.com/backend-platform/sdk/resilience"
@@ -66,9 +67,8 @@ type exchange struct {
 	method  string          // as it was sent: handlers that let a header override it write to request
 	start   time.Time
 	writer  response
-	body    body         // the request's, if it is limited here
-	traced  traced       // of the tracer, if there is one
-	line    [9]slog.Attr // of the access log
+	body    body   // the request's, if it is limited here
+	traced  traced // of the tracer, if there is one
 
 	routed   atomic.Pointer[http.Request] // the request that an error-returning handler got
 	permit   resilience.Permit            // of the concurrency limit
@@ -81,10 +81,11 @@ type exchange struct {
 	left    bool
 }
 
-// tracedExchange is an exchange with room for its span's attributes, in one allocation.
+// tracedExchange is an exchange with room for what its span is made from, in one allocation.
 type tracedExchange struct {
 	exchange
-	attrs [14]attribute.KeyValue
+	attrs   [14]attribute.KeyValue
+	options [4]trace.SpanStartOption
 }
 
 type exchangeKey struct{}
@@ -95,9 +96,10 @@ func exchangeFrom(ctx context.Context) *exchange {
 }
 
 func (l *layers) enter(w http.ResponseWriter, r *http.Request) (*exchange, http.ResponseWriter) {
-	x := l.newExchange()
+	now := time.Now()
+	x := l.newExchange(now)
 	x.layers = l
-	x.start = time.Now()
+	x.start = now
 	ctx := r.Context()
 	x.outer, x.caller = exchangeFrom(ctx), ctx
 	if x.outer != nil {
@@ -125,12 +127,12 @@ func (l *layers) enter(w http.ResponseWriter, r *http.Request) (*exchange, http.
 	return x, x.writer.writer()
 }
 
-func (l *layers) newExchange() *exchange {
-	if l.tracer == nil || l.tracer.idle.Load() {
+func (l *layers) newExchange(now time.Time) *exchange {
+	if l.tracer == nil || !l.tracer.isHeard(now) {
 		return new(exchange)
 	}
 	x := new(tracedExchange)
-	x.traced.attrs = x.attrs[:0]
+	x.traced.attrs, x.traced.options = x.attrs[:0], x.options[:0]
 	return &x.exchange
 }
 

@@ -46,10 +46,11 @@ func writeProblem(rw *response, r *http.Request, err error) {
 }
 
 func setProblemHeader(rw *response, p *errors.Problem, contentType string) {
-	h := rw.Header()
 	// These describe the body that the handler meant to send.
-	for _, name := range [...]string{"Content-Length", "Content-Encoding", "Content-Disposition", "Content-Range", "Etag", "Last-Modified"} {
-		delete(h, name)
+	if h := rw.Header(); len(h) > 0 {
+		for _, name := range [...]string{"Content-Length", "Content-Encoding", "Content-Disposition", "Content-Range", "Etag", "Last-Modified"} {
+			delete(h, name)
+		}
 	}
 	rw.set("Content-Type", contentType)
 	rw.set("X-Content-Type-Options", "nosniff")

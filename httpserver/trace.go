@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -56,6 +57,7 @@ func Trace(next http.Handler, cfg TraceConfig) (http.Handler, error) {
 }
 
 type tracer struct {
+	provider   trace.TracerProvider // nil: the global one
 	tracer     trace.Tracer
 	propagator propagation.TextMapPropagator
 	public     bool
@@ -63,7 +65,18 @@ type tracer struct {
 	// idle says that the last request's span came from nowhere: there is no SDK, so attributes would be made for
 	// nobody. When an SDK is installed afterwards, the first span gets its attributes too late for a sampler alone.
 	idle atomic.Bool
+	// silent is the global provider that has no SDK, and until when that is believed; nil: there is one.
+	silent atomic.Pointer[silence]
 }
+
+// silence spares a request its span where nobody would see it. An SDK that is installed makes the global
+// provider another one. Instrumentation from outside of the process does not, so now and then a span is tried.
+type silence struct {
+	provider trace.TracerProvider
+	until    time.Time
+}
+
+const silenceLasts = time.Second
 
 func newTracer(cfg TraceConfig) (*tracer, error) {
 	provider := cfg.TracerProvider
@@ -75,6 +88,7 @@ func newTracer(cfg TraceConfig) (*tracer, error) {
 		return nil, err
 	}
 	return &tracer{
+		provider:   cfg.TracerProvider,
 		tracer:     provider.Tracer(scope, trace.WithInstrumentationVersion(buildinfo.Version("httpserver"))),
 		propagator: cfg.Propagator,
 		public:     cfg.Public,
@@ -82,30 +96,58 @@ func newTracer(cfg TraceConfig) (*tracer, error) {
 	}, nil
 }
 
-// serverKind is made once, to save each request its allocation.
-var serverKind = trace.WithSpanKind(trace.SpanKindServer)
+// isSilent reports whether a span would be made for nobody.
+func (t *tracer) isSilent(now time.Time) bool {
+	if t.provider != nil {
+		return false
+	}
+	silent := t.silent.Load()
+	return silent != nil && silent.provider == otel.GetTracerProvider() && now.Before(silent.until)
+}
+
+// isHeard reports whether attributes are worth their making.
+func (t *tracer) isHeard(now time.Time) bool { return !t.idle.Load() && !t.isSilent(now) }
+
+// notice remembers whether there is an SDK.
+func (t *tracer) notice(idle bool, now time.Time) {
+	if t.provider != nil {
+		t.idle.Store(idle)
+		return
+	}
+	if provider := otel.GetTracerProvider(); idle && reflect.TypeOf(provider).Comparable() {
+		t.silent.Store(&silence{provider, now.Add(silenceLasts)})
+		return
+	}
+	t.silent.Store(nil)
+}
+
+// These are made once, to save each request their allocations.
+var (
+	serverKind = trace.WithSpanKind(trace.SpanKindServer)
+	newRoot    = trace.WithNewRoot()
+)
 
 // traced is the tracer's part of an exchange.
 type traced struct {
-	span    trace.Span
-	counted bool // among the active requests
-	options [4]trace.SpanStartOption
+	span    trace.Span           // nil: none
+	counted bool                 // among the active requests
 	attrs   []attribute.KeyValue // empty, with room if there is an SDK
-	body    countedBody
+	options []trace.SpanStartOption
+	body    *countedBody // nil: the length is known
 }
 
 // countBody counts what a handler reads of a body whose length nobody has told.
 func (t *traced) countBody(r *http.Request) {
 	if r.ContentLength < 0 && r.Body != nil {
-		t.body.ReadCloser = r.Body
-		r.Body = &t.body
+		t.body = &countedBody{ReadCloser: r.Body}
+		r.Body = t.body
 	}
 }
 
 // bodySize is the Content-Length, or what was read of a body without one.
 func (t *traced) bodySize(r *http.Request) int64 {
-	if r.ContentLength >= 0 {
-		return r.ContentLength
+	if t.body == nil {
+		return max(r.ContentLength, 0)
 	}
 	return t.body.read.Load()
 }
@@ -126,26 +168,35 @@ func (t *tracer) start(ctx context.Context, x *exchange, r *http.Request) contex
 	if propagator == nil {
 		propagator = otel.GetTextMapPropagator()
 	}
-	idle := t.idle.Load()
-	options := append(x.traced.options[:0], serverKind)
-	if !idle {
-		options = append(options, trace.WithAttributes(startAttributes(x.traced.attrs, r)...))
-	}
 	remote := propagator.Extract(ctx, propagation.HeaderCarrier(r.Header))
-	if t.public {
-		options = append(options, trace.WithNewRoot())
-		if caller := trace.SpanContextFromContext(remote); caller.IsValid() && caller.IsRemote() {
-			options = append(options, trace.WithLinks(trace.Link{SpanContext: caller}))
-		}
-	} else {
+	if !t.public {
 		ctx = remote
 	}
 	x.traced.counted = t.metrics.begin(ctx, r)
+	if t.isSilent(x.start) {
+		return ctx
+	}
+	return t.startSpan(ctx, remote, x, r)
+}
+
+func (t *tracer) startSpan(ctx, remote context.Context, x *exchange, r *http.Request) context.Context {
+	idle := t.idle.Load()
+	options := append(x.traced.options, serverKind)
+	if !idle {
+		x.traced.attrs = startAttributes(x.traced.attrs, r)
+		options = append(options, trace.WithAttributes(x.traced.attrs...))
+	}
+	if t.public {
+		options = append(options, newRoot)
+		if caller := trace.SpanContextFromContext(remote); caller.IsValid() && caller.IsRemote() {
+			options = append(options, trace.WithLinks(trace.Link{SpanContext: caller}))
+		}
+	}
 	parent := trace.SpanContextFromContext(ctx).SpanID()
 	ctx, x.traced.span = t.tracer.Start(ctx, methodName(r.Method), options...)
-	if now := x.traced.span.SpanContext().SpanID() == parent; now != idle {
-		t.idle.Store(now)
-		if idle {
+	if now := x.traced.span.SpanContext().SpanID() == parent; now || idle {
+		t.notice(now, x.start)
+		if idle && !now {
 			x.traced.span.SetAttributes(startAttributes(nil, r)...)
 		}
 	}
@@ -188,12 +239,19 @@ func (t *tracer) end(x *exchange, took time.Duration) {
 	fault := errorType(failure, status, x.returned)
 	t.metrics.record(x, took, route, status, fault)
 
-	span := x.traced.span
-	if !span.IsRecording() {
+	if span := x.traced.span; span != nil {
+		x.describeEnd(span, route, status, fault, failure)
 		span.End()
+	}
+}
+
+// describeEnd gives a span what is known at its end. The attributes stand behind those of its start, in the same room.
+func (x *exchange) describeEnd(span trace.Span, route string, status int, fault string, failure error) {
+	if !span.IsRecording() {
 		return
 	}
-	attrs := append(make([]attribute.KeyValue, 0, 5), httpconv.ResponseStatusCode.Int(status))
+	begun := len(x.traced.attrs)
+	attrs := append(x.traced.attrs, httpconv.ResponseStatusCode.Int(status))
 	if x.writer.bytes > 0 {
 		attrs = append(attrs, httpconv.ResponseBodySize.Int64(x.writer.bytes))
 	}
@@ -208,8 +266,7 @@ func (t *tracer) end(x *exchange, took time.Duration) {
 		attrs = append(attrs, httpconv.ErrorType.String(fault))
 		span.SetStatus(codes.Error, describe(failure))
 	}
-	span.SetAttributes(attrs...)
-	span.End()
+	span.SetAttributes(attrs[begun:]...)
 }
 
 // errorType is the value of error.type, "" for a request that did not fail by our fault: the code of

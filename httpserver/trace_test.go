@@ -325,11 +325,13 @@ type switchedTracer struct {
 	noop.Tracer
 	sdk     trace.Tracer
 	options int // attributes of the last start
+	started int
 }
 
 func (s *switchedTracer) Start(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
 	config := trace.NewSpanStartConfig(options...)
 	s.options = len(config.Attributes())
+	s.started++
 	if s.sdk != nil {
 		return s.sdk.Start(ctx, name, options...)
 	}
