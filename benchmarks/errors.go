@@ -53,6 +53,13 @@ func atDepth(n int, make func()) {
 	atDepth(n-1, make)
 }
 
+// callers stands where the constructor of an error does, which the compiler inlines, and capture where it looks for the
+// stack: the runtime has to leave out as many frames, and to find the same.
+func callers(pcs []uintptr) int { return capture(pcs) }
+
+//go:noinline
+func capture(pcs []uintptr) int { return runtime.Callers(3, pcs) }
+
 func newStackRow() row {
 	const depth = 32
 	deep := func(name, note string, make func()) contender {
@@ -71,9 +78,9 @@ func newStackRow() row {
 	}
 	return row{"errors: a new error with a stack, 32 calls deep", "error", []contender{
 		deep("sdk", "", func() { keep(errors.Internal.New("The order is broken.")) }),
-		deep("runtime.Callers", "the floor: 32 frames into an array, and no error", func() {
+		deep("runtime.Callers", "the floor: the same 32 frames, past as many that are left out, into an array, and no error", func() {
 			var pcs [32]uintptr
-			sinks.frames = runtime.Callers(1, pcs[:])
+			sinks.frames = callers(pcs[:])
 		}),
 		deep("cockroachdb/errors", "", func() { keep(crdb.New("The order is broken.")) }),
 		deep("samber/oops", "", func() { keep(oops.Code("internal").New("The order is broken.")) }),

@@ -79,8 +79,10 @@ func newError(c Code, d *DefinedError, message string, cause error) *Error {
 	if c.row().level < slog.LevelError {
 		return &Error{code: c, defined: d, message: message, cause: cause}
 	}
-	if known := stackOf(cause); known != nil {
-		return &Error{code: c, defined: d, message: message, cause: cause, stack: known}
+	if cause != nil {
+		if known := stackOf(cause); known != nil {
+			return &Error{code: c, defined: d, message: message, cause: cause, stack: known}
+		}
 	}
 	e := &struct { // in one allocation
 		Error
