@@ -102,7 +102,7 @@ func readSecret(file string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read credentials: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // Nothing was written.
+	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, limit+1))
 	switch text = bytes.TrimRight(text, "\r\n"); {
 	case err != nil:
