@@ -92,7 +92,7 @@
 // # What it does not do
 //
 // No transactions and no exactly-once processing between topics. No schema
-// registry: [Decode] takes any codec. No retry topics with delays: a record waits
+// registry: [Decode] takes any codec, and [Message] makes one of proto.Unmarshal. No retry topics with delays: a record waits
 // in memory, and its key with it. A handler that ignores its context cannot be
 // stopped, and holds up its key until it returns.
 //
