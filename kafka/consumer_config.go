@@ -22,11 +22,14 @@ type ConsumerConfig struct {
 	// Workers is how many records are handled at a time, of different keys.
 	// Zero: 64. It must not be negative.
 	Workers int
-	// MaxInFlight bounds the records that are fetched and not done, those that
-	// wait for another attempt included. Zero: 1024. It must not be negative.
+	// MaxInFlight bounds the records that were taken from what was fetched and are
+	// not done, those that wait for another attempt included. Zero: 1024. It must
+	// not be negative.
 	MaxInFlight int
-	// MaxInFlightBytes bounds the bytes of keys, values and headers of the same,
-	// as far as one fetch goes beyond it. Zero: 64 MiB. It must not be negative.
+	// MaxInFlightBytes bounds the bytes of keys, values and headers of the same and
+	// of what was fetched and waits for its turn, as far as one fetch goes beyond
+	// it. The client below holds one more fetch of each broker, of 16 MiB. Zero: 64
+	// MiB. It must not be negative.
 	MaxInFlightBytes int64
 	// MaxAhead bounds the records of a partition that are done and not
 	// committed, because an earlier one is not done: the most that is handled

@@ -35,8 +35,9 @@ func newBench(t *testing.T, l limits) *bench {
 // offer brings a record of a key of its own.
 func (b *bench) offer(p int, offset int64, size int64) {
 	b.t.Helper()
-	it := &item{size: size}
-	it.delivery.Record = Record{Topic: "t", Partition: int32(p), Offset: offset, Key: fmt.Appendf(nil, "%d/%d", p, offset)}
+	key := fmt.Appendf(nil, "%d/%d", p, offset)
+	it := &item{size: size, hash: b.hash(key)}
+	it.delivery.Record = Record{Topic: "t", Partition: int32(p), Offset: offset, Key: key}
 	if !b.offerLocked(b.parts[p], it) {
 		b.t.Fatalf("offset %d of partition %d was refused", offset, p)
 	}
@@ -179,11 +180,11 @@ func TestRecordsOfATruncatedLogAreNotTakenForTheLostOnes(t *testing.T) {
 	s, tp := c.sched, topicPartition{"t", 0}
 	s.assign(tp, describePartition("g", "test", tp))
 	fetch := func(from, to int64, epoch int32) {
-		ftp := kgo.FetchTopicPartition{Topic: "t"}
+		var records []*kgo.Record
 		for offset := from; offset < to; offset++ {
-			ftp.Records = append(ftp.Records, &kgo.Record{Topic: "t", Offset: offset, LeaderEpoch: epoch, Key: fmt.Append(nil, offset)})
+			records = append(records, &kgo.Record{Topic: "t", Offset: offset, LeaderEpoch: epoch, Key: fmt.Append(nil, offset)})
 		}
-		c.offer(ftp)
+		c.offer(s.parts[tp], records)
 	}
 	handleAll := func() (offsets []int64) {
 		for it := s.pickLocked(time.Now()); it != nil; it = s.pickLocked(time.Now()) {
@@ -221,6 +222,7 @@ func TestAnAssignmentBeginsAfterThePollsOfTheOneBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
+	var in intake
 	polling, done := c.polls.enter(t.Context())
 	assigned := make(chan struct{})
 	go func() {
@@ -232,11 +234,11 @@ func TestAnAssignmentBeginsAfterThePollsOfTheOneBefore(t *testing.T) {
 	case <-assigned:
 		t.Fatal("assigned while a poll was under way")
 	}
-	c.offer(kgo.FetchTopicPartition{Topic: "t", FetchPartition: kgo.FetchPartition{Records: []*kgo.Record{{Topic: "t", Offset: 50}}}})
+	c.receive(&in, kgo.FetchTopicPartition{Topic: "t", FetchPartition: kgo.FetchPartition{Records: []*kgo.Record{{Topic: "t", Offset: 50}}}})
 	done()
 	<-assigned
-	c.offer(kgo.FetchTopicPartition{Topic: "t", FetchPartition: kgo.FetchPartition{Records: []*kgo.Record{{Topic: "t", Offset: 40}}}})
-	if it := c.sched.pickLocked(time.Now()); it == nil || it.delivery.Offset != 40 {
-		t.Errorf("handed out %v", it)
+	c.receive(&in, kgo.FetchTopicPartition{Topic: "t", FetchPartition: kgo.FetchPartition{Records: []*kgo.Record{{Topic: "t", Offset: 40}}}})
+	if p, records := in.takeLocked(10); p != c.sched.parts[topicPartition{"t", 0}] || len(records) != 1 || records[0].Offset != 40 {
+		t.Errorf("%d records of %v are handed over", len(records), p)
 	}
 }

@@ -113,7 +113,7 @@ func (c *Consumer) applyFetching() {
 	pause, resume := map[string][]int32{}, map[string][]int32{}
 	c.sched.mu.Lock()
 	for tp, p := range c.sched.parts {
-		stop := p.stuck || p.refused || p.crowded || p.burying > 0
+		stop := p.stopped()
 		if stop == c.fetching[tp] {
 			continue
 		}
@@ -130,6 +130,7 @@ func (c *Consumer) applyFetching() {
 	}
 	if len(resume) > 0 {
 		client.ResumeFetchPartitions(resume)
+		c.polls.cut() // Records of these partitions may be in the intake.
 	}
 }
 
