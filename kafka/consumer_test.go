@@ -15,9 +15,10 @@ import (
 	"github.com/backend-platform/sdk/kafka/kafkatest"
 )
 
-// bubble runs a test in virtual time, with a broker in memory.
+// bubble runs a test in virtual time, with a broker in memory, beside others.
 func bubble(t *testing.T, cfg kafkatest.Config, test func(t *testing.T, b *kafkatest.Broker)) {
 	t.Helper()
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cfg.Virtual = true
 		cfg.Timeout = 3 * time.Hour
