@@ -44,7 +44,7 @@ type ConsumerConfig struct {
 	// DrainTimeout is how long handlers may take to finish when a partition is
 	// revoked or Run stops; then their contexts end. Zero: 10 s, well below the
 	// rebalance timeout of 60 s. Negative: their contexts end at once. At most
-	// 30 s.
+	// 30 s. The whole stop takes at most 8 s more.
 	DrainTimeout time.Duration
 	// StartTimeout bounds the checks of brokers and topics at the start of Run.
 	// Zero: 10 s. It must not be negative.
@@ -71,7 +71,9 @@ type ConsumerConfig struct {
 	OutageRatio float64
 	// FloodRatio is the part of the last 100 records that became dead letters
 	// beyond which the consumer pauses. Zero: 0.5. Negative: it never pauses for
-	// that. At most 1.
+	// that. At most 1. Paused, it keeps what is rejected; what leaves no room for
+	// a record that was not tried yet goes to the dead letters after RetryFor, one
+	// at a probe.
 	FloodRatio float64
 
 	// CommitInterval is how often offsets are committed; they are, besides, at
@@ -126,6 +128,12 @@ func (c ConsumerConfig) resolve() (ConsumerConfig, error) {
 	c.Attempts = cmp.Or(c.Attempts, 8)
 	c.RetryFor = cmp.Or(c.RetryFor, 2*time.Hour)
 	c.Backoff.Max = cmp.Or(c.Backoff.Max, max(30*time.Second, c.Backoff.Base))
+	if c.Backoff.Base == 0 {
+		c.Backoff.Base = 100 * time.Millisecond
+		if c.Backoff.Max > 0 {
+			c.Backoff.Base = min(c.Backoff.Base, c.Backoff.Max)
+		}
+	}
 	c.OutageRatio = cmp.Or(c.OutageRatio, 0.5)
 	c.FloodRatio = cmp.Or(c.FloodRatio, 0.5)
 	c.CommitInterval = cmp.Or(c.CommitInterval, time.Second)
@@ -184,7 +192,7 @@ func (c ConsumerConfig) LogValue() slog.Value {
 		slog.Duration("drain_timeout", c.DrainTimeout),
 		slog.Int("attempts", c.Attempts),
 		slog.Duration("retry_for", c.RetryFor),
-		slog.Duration("backoff_base", c.Backoff.Base),
+		slog.Duration("backoff_base", max(c.Backoff.Base, 0)),
 		slog.Duration("backoff_max", c.Backoff.Max),
 		slog.Float64("outage_ratio", c.OutageRatio),
 		slog.Float64("flood_ratio", c.FloodRatio),

@@ -43,6 +43,16 @@ func (b *bench) offer(p int, offset int64, size int64) {
 	}
 }
 
+// offerKeyless brings a record that shares its key with all others.
+func (b *bench) offerKeyless(p int, offset int64) {
+	b.t.Helper()
+	it := &item{size: 1}
+	it.delivery.Record = Record{Topic: "t", Partition: int32(p), Offset: offset}
+	if !b.offerLocked(b.parts[p], it) {
+		b.t.Fatalf("offset %d of partition %d was refused", offset, p)
+	}
+}
+
 // handle hands out a record and takes it back.
 func (b *bench) handle(f failure) (*item, verdict) {
 	b.t.Helper()
@@ -147,7 +157,7 @@ func TestRejectedProbesDoNotChargeTheRecordsOfAnOutage(t *testing.T) {
 func TestOutageDoesNotHideAFlood(t *testing.T) {
 	b := newBench(t, limits{records: 100, bytes: 1 << 20, ahead: 400})
 	offset, dead := int64(0), 0
-	for range 2000 {
+	for range 230 { // RetryFor; what is in the way of others is given up after that
 		for b.roomLocked() > 50 || b.ready.size == 0 && b.roomLocked() > 0 {
 			b.offer(0, offset, 1)
 			offset++
@@ -167,6 +177,74 @@ func TestOutageDoesNotHideAFlood(t *testing.T) {
 	}
 	if dead > floodRecords {
 		t.Errorf("%d dead letters of %d records", dead, offset)
+	}
+}
+
+// A batch of records that are bad in themselves, longer than the consumer holds,
+// must not stop it until somebody restarts it: what was rejected again and again
+// makes room for a record that was not tried yet.
+func TestFloodPauseThatHoldsOnlyRejectedRecordsEnds(t *testing.T) {
+	for _, oneKey := range []bool{false, true} {
+		t.Run(fmt.Sprintf("one key %v", oneKey), func(t *testing.T) {
+			const bad = 150
+			b := newBench(t, limits{records: 20, bytes: 1 << 20, ahead: 80})
+			offset, dead, good := int64(0), 0, 0
+			start := b.now
+			for good == 0 && b.now.Sub(start) < 365*24*time.Hour {
+				for b.roomLocked() > 10 || b.ready.size == 0 && b.roomLocked() > 0 && !b.parts[0].crowded {
+					if oneKey {
+						b.offerKeyless(0, offset)
+					} else {
+						b.offer(0, offset, 1)
+					}
+					offset++
+				}
+				b.now = b.now.Add(31 * time.Second)
+				b.tickLocked(b.now)
+				for it := b.pickLocked(b.now); it != nil; it = b.pickLocked(b.now) {
+					f := rejected
+					if it.delivery.Offset >= bad {
+						f, good = failure{}, good+1
+					}
+					if v := b.finishLocked(it, f, b.now); v.action == actBury {
+						dead++
+						b.buriedLocked(it, nil, 0, b.now)
+						mark, _, _ := it.part.tracker.uncommitted()
+						b.committedLocked(it.part, mark)
+					}
+				}
+				if paused := b.now.Sub(start); dead > floodRecords && paused < 2*time.Hour {
+					t.Fatalf("%d dead letters after %v", dead, paused)
+				}
+			}
+			if good == 0 {
+				t.Errorf("no good record was tried within a year; %d dead letters, %d in flight", dead, b.inFlight)
+			}
+			t.Logf("%d dead letters, a good record after %v", dead, b.now.Sub(start))
+		})
+	}
+}
+
+// A version that rejects everything on a quiet topic, where nothing is held that
+// others wait for, keeps what it holds for its successor.
+func TestFloodPauseOnAQuietTopicMakesNoDeadLetters(t *testing.T) {
+	b := newBench(t, limits{records: 100, bytes: 1 << 20, ahead: 400})
+	dead := 0
+	for offset := range int64(300) {
+		if b.roomLocked() > 0 && offset < 130 {
+			b.offer(0, offset, 1)
+		}
+		b.now = b.now.Add(time.Hour)
+		b.tickLocked(b.now)
+		for it := b.pickLocked(b.now); it != nil; it = b.pickLocked(b.now) {
+			if v := b.finishLocked(it, rejected, b.now); v.action == actBury {
+				dead++
+				b.buriedLocked(it, nil, 0, b.now)
+			}
+		}
+	}
+	if dead >= floodRecords || b.pause == nil {
+		t.Errorf("%d dead letters", dead)
 	}
 }
 
