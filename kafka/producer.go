@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
@@ -41,6 +43,8 @@ type Producer struct {
 	cfg     ProducerConfig
 	brokers []string
 	client  *kgo.Client
+	buffer  buffer
+	closed  atomic.Bool
 	dials   *dialErrors
 	traces  *producerTraces
 	metrics *producerMetrics
@@ -53,7 +57,7 @@ func NewProducer(brokers []string, cfg ProducerConfig) (*Producer, error) {
 	if err := errors.Join(checkBrokers(brokers), err); err != nil {
 		return nil, errors.InvalidArgument.Wrap(fmt.Errorf("kafka: new producer: %w", err), "")
 	}
-	p := &Producer{cfg: cfg, brokers: slices.Clone(brokers), dials: new(dialErrors)}
+	p := &Producer{cfg: cfg, brokers: slices.Clone(brokers), dials: new(dialErrors), buffer: newBuffer(cfg)}
 	if p.metrics, err = newProducerMetrics(cfg.MeterProvider); err != nil {
 		return nil, fmt.Errorf("kafka: new producer: make instruments: %w", err)
 	}
@@ -62,12 +66,9 @@ func NewProducer(brokers []string, cfg ProducerConfig) (*Producer, error) {
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2, as every other client of Kafka
 		kgo.ProducerLinger(cfg.Linger),
-		kgo.MaxBufferedRecords(cfg.MaxBuffered),
+		kgo.MaxBufferedRecords(math.MaxInt32), // The buffer is ours.
 		kgo.UnknownTopicRetries(1),
 		kgo.WithHooks(p.dials),
-	}
-	if cfg.MaxBufferedBytes > 0 {
-		opts = append(opts, kgo.MaxBufferedBytes(cfg.MaxBufferedBytes))
 	}
 	if cfg.DeliveryTimeout > 0 {
 		opts = append(opts, kgo.RecordDeliveryTimeout(cfg.DeliveryTimeout))
@@ -96,17 +97,23 @@ func (p *Producer) Client() *kgo.Client { return p.client }
 // same: once a record is on its way it cannot be called back.
 //
 // Records of one call are written in their order for each key. Where the buffer
-// is full for a while (resource_exhausted), later records of the call may be
-// written and earlier ones not: to publish the failed ones again puts them
-// behind. The bytes of a
-// record must not be changed before Publish returns, nor, after a failure that
-// may have been written, before the delivery timeout is over.
+// is full, the call waits as long as it has records of its own in it; then the
+// record that found no room fails with resource_exhausted, and with it all that
+// come after it, so that the failed ones can be published again in their order.
+// A record that the broker refuses for itself, as too large for instance, does
+// not hold back those behind it.
+//
+// The bytes of a record must not be changed before Publish returns, nor, after a
+// failure that may have been written, before the delivery timeout is over.
 func (p *Producer) Publish(ctx context.Context, records ...*Record) error {
 	if len(records) == 0 {
 		return nil
 	}
 	if err := ctx.Err(); err != nil {
 		return neverSent(records, err)
+	}
+	if p.closed.Load() {
+		return neverSent(records, errClosed)
 	}
 	if p.cfg.DeliveryTimeout > 0 {
 		// The client looks at its own timeout only now and then.
@@ -117,7 +124,10 @@ func (p *Producer) Publish(ctx context.Context, records ...*Record) error {
 	return p.publish(ctx, records)
 }
 
-var errDelivery = errors.New("no broker acknowledged the record within the delivery timeout")
+var (
+	errDelivery = errors.New("no broker acknowledged the record within the delivery timeout")
+	errClosed   = errors.FailedPrecondition.Wrap(fmt.Errorf("the producer is closed: %w", kgo.ErrClientClosed), "")
+)
 
 func neverSent(records []*Record, err error) error {
 	e := &PublishError{Failed: make([]PublishFailure, len(records))}
@@ -136,21 +146,63 @@ func (p *Producer) publish(ctx context.Context, records []*Record) error {
 		if !pub.await(ctx, share-1) {
 			break
 		}
+		if fits, ended := p.room(ctx, pub, r); ended {
+			break
+		} else if !fits {
+			p.refuse(ctx, pub, records[i:], i)
+			break
+		}
 		pub.begin(i, p.send(ctx, r, func(err error) { pub.settle(i, err) }))
 	}
 	pub.await(ctx, 0)
-	return p.outcome(pub, records, p.ended(ctx))
+	return p.outcome(ctx, pub, records)
 }
 
-// send gives a copy of the record to the client. settled is called once, from
-// another goroutine.
+// room takes a place in the buffer for the record. While there is none it waits
+// for the call's own records, as long as there are any.
+func (p *Producer) room(ctx context.Context, pub *publication, r *Record) (fits, ended bool) {
+	for !p.buffer.enter(r) {
+		own := pub.underWay()
+		if own == 0 {
+			return false, false
+		}
+		if !pub.await(ctx, own-1) {
+			return false, true
+		}
+	}
+	return true, false
+}
+
+// refuse fails the records for which there is no room, from number i on.
+func (p *Producer) refuse(ctx context.Context, pub *publication, records []*Record, i int) {
+	for _, r := range records {
+		p.noRoom(ctx, r)
+		pub.mu.Lock()
+		pub.results[i] = result{done: true, err: kgo.ErrMaxBuffered}
+		pub.mu.Unlock()
+		i++
+	}
+}
+
+// noRoom notes that a record was refused.
+func (p *Producer) noRoom(ctx context.Context, r *Record) {
+	_, span := p.traces.send(ctx, r)
+	refused := &kgo.Record{Topic: r.Topic}
+	p.metrics.sent(refused, 0, kgo.ErrMaxBuffered)
+	p.traces.end(span, refused, kgo.ErrMaxBuffered)
+}
+
+// send gives a copy of the record, which has its place in the buffer, to the
+// client. settled is called once, from another goroutine.
 func (p *Producer) send(ctx context.Context, r *Record, settled func(error)) *kgo.Record {
 	started := time.Now()
 	headers, span := p.traces.send(ctx, r)
 	sent := &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Timestamp: r.Timestamp, Headers: headers}
+	size := sizeOf(r)
 	// The caller's context is kept from the client: a record that it cancels takes
 	// all others of its partition with it.
 	p.client.TryProduce(context.Background(), sent, func(got *kgo.Record, err error) {
+		p.buffer.leave(size)
 		p.metrics.sent(got, time.Since(started), err)
 		p.traces.end(span, got, err)
 		settled(err)
@@ -158,17 +210,18 @@ func (p *Producer) send(ctx context.Context, r *Record, settled func(error)) *kg
 	return sent
 }
 
-// ended says why ctx ended, in words of this package.
-func (p *Producer) ended(ctx context.Context) error {
+// ended says why ctx ended before the record was acknowledged, in words of this
+// package.
+func (p *Producer) ended(ctx context.Context, topic string) error {
 	switch err := context.Cause(ctx); {
 	case err == nil:
 		return nil
 	case errors.Is(err, errDelivery):
-		return p.timedOut()
+		return p.timedOut(topic)
 	case errors.Is(ctx.Err(), context.Canceled):
 		return errors.Canceled.Wrap(p.dials.explain(fmt.Errorf("not acknowledged when the caller went away: %w", ctx.Err())), "")
 	default:
-		return errors.DeadlineExceeded.Wrap(p.dials.explain(fmt.Errorf("not acknowledged within the caller's deadline: %w", ctx.Err())), "")
+		return errors.DeadlineExceeded.Wrap(p.withAilments(topic, p.dials.explain(fmt.Errorf("not acknowledged within the caller's deadline: %w", ctx.Err()))), "")
 	}
 }
 
@@ -177,14 +230,27 @@ func (p *Producer) ended(ctx context.Context) error {
 // set on success, and nil or a [*PublishError]. It must not block: it holds up
 // the outcomes of other records. ctx gives the trace, and ends nothing.
 //
-// When the buffer is full, done gets the code resource_exhausted at once.
+// Records that one goroutine publishes are written in their order for each key.
+// When the buffer is full, done gets the code resource_exhausted at once, and
+// records that come later may be written before that one is published again:
+// where order matters, stop at the first failure, or use Publish.
 func (p *Producer) PublishAsync(ctx context.Context, r *Record, done func(*Record, error)) {
+	fail := func(err error) { done(r, &PublishError{Failed: []PublishFailure{p.failure(r, err)}}) }
+	switch {
+	case p.closed.Load():
+		go fail(errClosed)
+		return
+	case !p.buffer.enter(r):
+		p.noRoom(ctx, r)
+		go fail(kgo.ErrMaxBuffered)
+		return
+	}
 	var sent *kgo.Record
 	ready := make(chan struct{})
 	sent = p.send(ctx, r, func(err error) {
 		<-ready
 		if err != nil {
-			done(r, &PublishError{Failed: []PublishFailure{p.failure(r, err)}})
+			fail(err)
 			return
 		}
 		answer(r, sent)
@@ -193,10 +259,15 @@ func (p *Producer) PublishAsync(ctx context.Context, r *Record, done func(*Recor
 	close(ready)
 }
 
-// Close waits until every record is acknowledged or has failed, at most until
-// ctx ends, and closes the client. An error says how many records were given up;
-// they may have been written.
+// Close takes no more records, waits until every one is acknowledged or has
+// failed, at most until ctx ends, and closes the client. An error says how many
+// records were given up; they may have been written, and their publishers get
+// the code unavailable. What is published later fails with failed_precondition.
+// A second call does nothing.
 func (p *Producer) Close(ctx context.Context) error {
+	if !p.closed.CompareAndSwap(false, true) {
+		return nil
+	}
 	err := p.client.Flush(ctx)
 	left := p.client.BufferedProduceRecords()
 	p.client.Close()
@@ -240,6 +311,13 @@ func (p *publication) settle(i int, err error) {
 	token(p.changed)
 }
 
+// underWay counts the records that are not settled.
+func (p *publication) underWay() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.open
+}
+
 // await waits until at most so many records are open, and reports whether that
 // was reached before ctx ended. The outcome of a record may be here before its
 // begin: then open is below zero for a moment.
@@ -259,12 +337,12 @@ func (p *publication) await(ctx context.Context, open int) bool {
 	}
 }
 
-// outcome writes the answers into the records and collects the failures. ended
-// is why the caller's context ended.
-func (p *Producer) outcome(pub *publication, records []*Record, ended error) error {
+// outcome writes the answers into the records and collects the failures.
+func (p *Producer) outcome(ctx context.Context, pub *publication, records []*Record) error {
 	pub.mu.Lock()
 	defer pub.mu.Unlock()
 	var failed []PublishFailure
+	ended := map[string]error{}
 	for i, r := range records {
 		switch res := &pub.results[i]; {
 		case res.done && res.err == nil:
@@ -272,7 +350,10 @@ func (p *Producer) outcome(pub *publication, records []*Record, ended error) err
 		case res.done:
 			failed = append(failed, p.failure(r, res.err))
 		default:
-			failed = append(failed, PublishFailure{Record: r, Err: ended, MayBeWritten: res.sent != nil})
+			if ended[r.Topic] == nil {
+				ended[r.Topic] = p.ended(ctx, r.Topic)
+			}
+			failed = append(failed, PublishFailure{Record: r, Err: ended[r.Topic], MayBeWritten: res.sent != nil})
 		}
 	}
 	if len(failed) == 0 {
