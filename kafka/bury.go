@@ -5,16 +5,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/internal/redact"
-	"github.com/backend-platform/sdk/resilience"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,16 +21,11 @@ import (
 const (
 	// burialTimeout bounds one attempt at writing a dead letter.
 	burialTimeout = 15 * time.Second
-	// headroom is what the failure headers may add to a record: more than the
-	// sum of their bounds.
-	headroom = 64 << 10
-	// defaultMaxMessage is Kafka's default of max.message.bytes.
-	defaultMaxMessage = 1_048_588
+	// burialRetries is how often the client tries by itself within that: beyond it
+	// the client would say that time is up, and not what the broker answered.
+	burialRetries = 5
 	// maxLetter bounds a dead letter: kgo's limit of a request to a broker.
 	maxLetter = 100 << 20
-
-	configMaxMessage = "max.message.bytes"
-	configRetention  = "retention.ms"
 )
 
 // deadLetterOptions are the producer options of the group's client.
@@ -41,108 +34,12 @@ func deadLetterOptions() []kgo.Opt {
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.RecordDeliveryTimeout(burialTimeout),
+		kgo.RecordRetries(burialRetries),
+		kgo.MaxBufferedRecords(math.MaxInt32), // As many as are in flight: a full buffer would block who holds them.
 		kgo.UnknownTopicRetries(2),
 		kgo.ProducerLinger(0),
 		kgo.ProducerBatchMaxBytes(defaultMaxMessage - 512),
 	}
-}
-
-// deadLetterWriter knows the dead-letter topics and writes to them.
-type deadLetterWriter struct {
-	c       *Consumer
-	backoff resilience.Backoff
-
-	mu     sync.Mutex
-	topics map[string]*deadLetterTopic // by source
-	large  sync.Mutex                  // one too large record at a time
-}
-
-type deadLetterTopic struct {
-	name       string
-	source     string
-	partitions int32
-}
-
-func newDeadLetterWriter(c *Consumer) *deadLetterWriter {
-	return &deadLetterWriter{c: c, backoff: resilience.Backoff{Base: time.Second, Max: 30 * time.Second}, topics: map[string]*deadLetterTopic{}}
-}
-
-// prepare finds or creates the dead-letter topics: their absence is an error at
-// the start and not at the first failure.
-func (w *deadLetterWriter) prepare(ctx context.Context, admin *kadm.Client, sources kadm.TopicDetails) error {
-	var names []string
-	for topic := range sources {
-		name := w.c.cfg.DeadLetterTopic
-		if name == "" {
-			name = DeadLetterTopic(topic, w.c.group)
-		}
-		w.topics[topic] = &deadLetterTopic{name: name, source: topic}
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	names = slices.Compact(names)
-	existing, err := admin.ListTopics(ctx, names...)
-	if err != nil {
-		return fmt.Errorf("list dead-letter topics: %w", coded(err))
-	}
-	absent := missing(existing, names)
-	if len(absent) > 0 && w.c.cfg.KeepTopics {
-		return errors.FailedPrecondition.Wrap(fmt.Errorf("dead-letter topics that do not exist, and are not to be created: %s", strings.Join(absent, ", ")), "")
-	}
-	for _, t := range w.topics {
-		d := existing[t.name]
-		if slices.Contains(absent, t.name) {
-			if t.partitions, err = w.create(ctx, admin, t, sources[t.source]); err != nil {
-				return err
-			}
-			continue
-		}
-		if d.Err != nil {
-			return fmt.Errorf("read dead-letter topic %q: %w", t.name, coded(d.Err))
-		}
-		t.partitions = int32(len(d.Partitions))
-	}
-	return nil
-}
-
-// create creates a dead-letter topic as its source is.
-func (w *deadLetterWriter) create(ctx context.Context, admin *kadm.Client, t *deadLetterTopic, source kadm.TopicDetail) (int32, error) {
-	partitions := int32(max(len(source.Partitions), 1))
-	replicas := max(source.Partitions.NumReplicas(), 1)
-	retention := "-1"
-	if w.c.cfg.DeadLetterRetention > 0 {
-		retention = strconv.FormatInt(w.c.cfg.DeadLetterRetention.Milliseconds(), 10)
-	}
-	configs := map[string]*string{
-		"cleanup.policy": new("delete"),
-		configRetention:  &retention,
-		configMaxMessage: new(strconv.Itoa(w.maxMessage(ctx, admin, t.source) + headroom)),
-	}
-	created, err := admin.CreateTopics(ctx, partitions, int16(replicas), configs, t.name)
-	if err == nil {
-		err = created[t.name].Err
-	}
-	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		return 0, fmt.Errorf("create dead-letter topic %q: %w", t.name, coded(err))
-	}
-	return partitions, nil
-}
-
-// maxMessage returns the largest record batch that a topic takes. A client that
-// may not read that assumes Kafka's default.
-func (w *deadLetterWriter) maxMessage(ctx context.Context, admin *kadm.Client, topic string) int {
-	described, err := admin.DescribeTopicConfigs(ctx, topic)
-	if err != nil || len(described) != 1 {
-		return defaultMaxMessage
-	}
-	for _, config := range described[0].Configs {
-		if config.Key == configMaxMessage && config.Value != nil {
-			if n, err := strconv.Atoi(*config.Value); err == nil && n > 0 {
-				return n
-			}
-		}
-	}
-	return defaultMaxMessage
 }
 
 // bury writes the record to the dead letters. Its offset is complete when the
@@ -202,9 +99,11 @@ func (c *Consumer) buried(it *item, err error) {
 	if err != nil {
 		it.burials++
 		wait = c.dead.backoff.Wait(it.burials)
-		if c.state.Load() < stateDraining {
-			c.logRecord(slog.LevelError, "dead letter could not be written; the record's partition waits and the write will be repeated: check that the topic exists, that it takes a record of this size, and the permission to write", it,
-				slog.String("dead_letter_topic", c.dead.name(it)), slog.Int("size", int(it.size)), slog.Duration("wait", wait), slog.Any("write_error", err))
+		t := c.dead.topic(it.part.topic)
+		remedy := c.dead.remedy(t, spaceFor(it), err)
+		if c.state.Load() < stateDraining && c.errs.due(t.name+" "+remedy) {
+			c.logRecord(slog.LevelError, "dead letter could not be written; the record's partition waits and the write will be repeated", it,
+				slog.String("dead_letter_topic", t.name), slog.String("remedy", remedy), slog.Int64("size", it.size), slog.Duration("wait", wait), slog.Any("write_error", err))
 		}
 	}
 	s := c.sched
@@ -217,18 +116,6 @@ func (c *Consumer) buried(it *item, err error) {
 	}
 	v.action = actDone // The clock comes back to it.
 	c.act(it, v)
-}
-
-func (w *deadLetterWriter) name(it *item) string { return w.topic(it.part.topic).name }
-
-// topic returns a copy of what is known of the source's dead-letter topic.
-func (w *deadLetterWriter) topic(source string) deadLetterTopic {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if t := w.topics[source]; t != nil {
-		return *t
-	}
-	return deadLetterTopic{name: DeadLetterTopic(source, w.c.group), source: source, partitions: 1}
 }
 
 // letter makes the dead letter of a record: key, value and headers as they are,
@@ -308,8 +195,8 @@ func clientHeaders(headers []Header) []kgo.RecordHeader {
 // looks at the topic again, and if the record is too large, raises the topic's
 // limit, then cuts the stack, then the message. The value is never cut.
 func (c *Consumer) buryAgain(client *kgo.Client, it *item, letter *kgo.Record) {
-	c.dead.large.Lock()
-	defer c.dead.large.Unlock()
+	done := c.dead.turn(it.part.topicPartition)
+	defer done()
 	ctx, cancel := context.WithTimeout(context.Background(), burialTimeout)
 	defer cancel()
 	c.writing.Go(func() {
@@ -328,15 +215,14 @@ func (w *deadLetterWriter) force(ctx context.Context, admin *kadm.Client, it *it
 	}
 	letter = again(letter)
 	letter.Partition = it.part.partition % max(w.topic(it.part.topic).partitions, 1)
-	writer, err := w.largeClient()
+	writer, err := w.largeClient(it)
 	if err != nil {
 		return err
 	}
 	defer writer.Close()
 	err = produce(ctx, writer, letter)
 	if tooLarge(err) && !w.c.cfg.KeepTopics {
-		limit := strconv.FormatInt(it.size+headroom, 10)
-		if raised := raiseLimit(ctx, admin, letter.Topic, limit); raised == nil {
+		if raised := raise(ctx, admin, letter.Topic, spaceFor(it)); raised == nil {
 			err = produce(ctx, writer, again(letter))
 		}
 	}
@@ -354,6 +240,12 @@ func (w *deadLetterWriter) force(ctx context.Context, admin *kadm.Client, it *it
 	return nil
 }
 
+// spaceFor is what a topic has to take for the record with failure headers.
+func spaceFor(it *item) int64 {
+	const framing = 16 // of a header, at most
+	return it.size + framing*int64(len(it.record().Headers)) + headroom
+}
+
 // again returns the record to write once more: the client keeps to itself what it
 // was given.
 func again(r *kgo.Record) *kgo.Record {
@@ -361,42 +253,22 @@ func again(r *kgo.Record) *kgo.Record {
 }
 
 // largeClient writes one record at a time, of any size: in the group's client a
-// batch of many dead letters could become larger than a topic allows.
-func (w *deadLetterWriter) largeClient() (*kgo.Client, error) {
-	opts := append(deadLetterOptions(), kgo.ProducerBatchMaxBytes(maxLetter), kgo.BrokerMaxWriteBytes(maxLetter))
+// batch of many dead letters could become larger than a topic allows. It
+// compresses as the record's producer did, with whom it did fit.
+func (w *deadLetterWriter) largeClient(it *item) (*kgo.Client, error) {
+	opts := append(deadLetterOptions(), kgo.ProducerBatchMaxBytes(maxLetter), kgo.BrokerMaxWriteBytes(maxLetter),
+		kgo.ProducerBatchCompression(compressionOf(it.source)))
 	return w.c.cfg.Connection.newClient(w.c.brokers, w.c.log, opts...)
 }
 
-// refresh looks at a dead-letter topic again, and creates it if it has gone.
-func (w *deadLetterWriter) refresh(ctx context.Context, admin *kadm.Client, source string) error {
-	t := w.topic(source)
-	details, err := admin.ListTopics(ctx, t.name, source)
-	if err != nil {
-		return fmt.Errorf("look at dead-letter topic %q: %w", t.name, coded(err))
+func compressionOf(r *kgo.Record) kgo.CompressionCodec {
+	switch r.Attrs.CompressionType() {
+	case 1:
+		return kgo.GzipCompression()
+	case 3:
+		return kgo.Lz4Compression()
+	case 4:
+		return kgo.ZstdCompression()
 	}
-	partitions := int32(len(details[t.name].Partitions))
-	if errors.Is(details[t.name].Err, kerr.UnknownTopicOrPartition) && !w.c.cfg.KeepTopics {
-		if partitions, err = w.create(ctx, admin, &t, details[source]); err != nil {
-			return err
-		}
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if known := w.topics[source]; known != nil && partitions > 0 {
-		known.partitions = partitions
-	}
-	return nil
-}
-
-func raiseLimit(ctx context.Context, admin *kadm.Client, topic, limit string) error {
-	responses, err := admin.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Op: kadm.SetConfig, Name: configMaxMessage, Value: &limit}}, topic)
-	if err != nil {
-		return err
-	}
-	for _, r := range responses {
-		if r.Err != nil {
-			return r.Err
-		}
-	}
-	return nil
+	return kgo.SnappyCompression()
 }

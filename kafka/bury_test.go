@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -66,54 +68,88 @@ func TestDeadLetterIsTheRecordByteForByte(t *testing.T) {
 }
 
 // Whatever goes wrong with writing a dead letter: the offset stays incomplete,
-// the others go on, and the dead letter is written once that works.
+// the others go on, the log says what to do, and the dead letter is written once
+// that was done.
 func TestDeadLetterThatCannotBeWrittenIsNotLost(t *testing.T) {
+	refuse := func(err *kerr.Error) func(*testing.T, *kafkatest.Broker) func() {
+		return func(_ *testing.T, b *kafkatest.Broker) func() {
+			return b.Fault(kafkatest.Fault{Topic: "dlq.orders.g", Err: err, Times: -1}).Lift
+		}
+	}
 	for _, c := range []struct {
-		name string
-		hurt func(t *testing.T, b *kafkatest.Broker) (mend func())
+		name   string
+		keep   bool // KeepTopics
+		hurt   func(t *testing.T, b *kafkatest.Broker) (mend func())
+		remedy string
 	}{
-		{"topic deleted", func(t *testing.T, b *kafkatest.Broker) func() {
+		{"topic deleted, creation refused by a policy", false, func(t *testing.T, b *kafkatest.Broker) func() {
 			b.DeleteTopic(t, "dlq.orders.g")
-			create := b.Fault(kafkatest.Fault{Request: kmsg.CreateTopics, Err: kerr.PolicyViolation, Times: -1})
-			return create.Lift
-		}},
-		{"no permission", func(_ *testing.T, b *kafkatest.Broker) func() {
-			return b.Fault(kafkatest.Fault{Topic: "dlq.orders.g", Err: kerr.TopicAuthorizationFailed, Times: -1}).Lift
-		}},
-		{"not enough replicas", func(_ *testing.T, b *kafkatest.Broker) func() {
-			return b.Fault(kafkatest.Fault{Topic: "dlq.orders.g", Err: kerr.NotEnoughReplicas, Times: -1}).Lift
-		}},
-		{"disk full", func(_ *testing.T, b *kafkatest.Broker) func() {
-			return b.Fault(kafkatest.Fault{Topic: "dlq.orders.g", Err: kerr.KafkaStorageError, Times: -1}).Lift
-		}},
-		{"no answer", func(_ *testing.T, b *kafkatest.Broker) func() {
+			return b.Fault(kafkatest.Fault{Request: kmsg.CreateTopics, Err: kerr.PolicyViolation, Times: -1}).Lift
+		}, "cannot be created: kafka-topics.sh --bootstrap-server localhost:9092 --create --topic dlq.orders.g --partitions 2"},
+		{"topic deleted, no permission to create", false, func(t *testing.T, b *kafkatest.Broker) func() {
+			b.DeleteTopic(t, "dlq.orders.g")
+			return b.Fault(kafkatest.Fault{Request: kmsg.CreateTopics, Err: kerr.TopicAuthorizationFailed, Times: -1}).Lift
+		}, "--operation Create --topic dlq.orders.g"},
+		{"topic deleted, none is to be created", true, func(t *testing.T, b *kafkatest.Broker) func() {
+			b.DeleteTopic(t, "dlq.orders.g")
+			return func() { b.CreateTopic(t, "dlq.orders.g", 2) }
+		}, "the topic is gone: kafka-topics.sh --bootstrap-server localhost:9092 --create --topic dlq.orders.g --partitions 2"},
+		{"no permission", false, refuse(kerr.TopicAuthorizationFailed), "kafka-acls.sh --bootstrap-server localhost:9092 --add --allow-principal User:<name> --operation Write --topic dlq.orders.g"},
+		{"no permission to write at all", false, refuse(kerr.ClusterAuthorizationFailed), "--operation IdempotentWrite --cluster"},
+		{"not enough replicas", false, refuse(kerr.NotEnoughReplicas), "too few replicas are in sync"},
+		{"not enough replicas after it was written", false, refuse(kerr.NotEnoughReplicasAfterAppend), ""},
+		{"disk full", false, refuse(kerr.KafkaStorageError), "check whether it is full"},
+		{"no leader", false, refuse(kerr.LeaderNotAvailable), "that the topic has leaders"},
+		{"refused by a policy", false, refuse(kerr.PolicyViolation), "a policy of the cluster refuses it"},
+		{"made compact", false, refuse(kerr.InvalidRecord), "--entity-name dlq.orders.g --add-config cleanup.policy=delete"},
+		{"clock wrong", false, refuse(kerr.InvalidTimestamp), "check its clock"},
+		{"error that nobody knows", false, refuse(kerr.UnknownServerError), "check that the brokers run"},
+		{"no answer", false, func(_ *testing.T, b *kafkatest.Broker) func() {
 			return b.Fault(kafkatest.Fault{Topic: "dlq.orders.g", Hang: true, Times: -1}).Lift
-		}},
+		}, "no broker takes it"},
+		{"too large, and the limit is not to be raised", true, func(t *testing.T, b *kafkatest.Broker) func() {
+			setLimit(t, b, "dlq.orders.g", 100)
+			return func() { setLimit(t, b, "dlq.orders.g", 1<<20) }
+		}, "--entity-name dlq.orders.g --add-config max.message.bytes=65"},
+		{"too large, and the limit may not be raised", false, func(t *testing.T, b *kafkatest.Broker) func() {
+			setLimit(t, b, "dlq.orders.g", 100)
+			alter := b.Fault(kafkatest.Fault{Request: kmsg.IncrementalAlterConfigs, Err: kerr.TopicAuthorizationFailed, Times: -1})
+			return alter.Lift
+		}, "--entity-name dlq.orders.g --add-config max.message.bytes=65"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+			bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 2, "dlq.orders.g": 2}}, func(t *testing.T, b *kafkatest.Broker) {
 				var got seen
+				var log logBuffer
+				cfg := quiet(t, b)
+				cfg.KeepTopics, cfg.Logger = c.keep, slog.New(slog.NewTextHandler(&log, nil))
 				consumer := run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error {
 					if string(r.Value) == "3" {
 						return errors.DataLoss.New("")
 					}
 					got.add(r)
 					return nil
-				}, quiet(t, b))
+				}, cfg)
 				b.WaitMembers(t, "g", 1)
 				time.Sleep(time.Second)
 				mend := c.hurt(t, b)
-				b.Produce(t, records("orders", 10, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
+				written := b.Produce(t, records("orders", 10, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
+				bad := written[3]
 				time.Sleep(10 * time.Minute)
-				if at := committed(t, b, "orders", "g", 0); at > 3 {
-					t.Errorf("committed %d while the record 3 is nowhere", at)
+				b.Produce(t, kafka.Record{Topic: "orders", Partition: 1 - bad.Partition, Value: []byte("other partition")})
+				time.Sleep(10 * time.Second)
+				if at := committed(t, b, "orders", "g", int(bad.Partition)); at > bad.Offset {
+					t.Errorf("committed %d while record %d is nowhere", at, bad.Offset)
 				}
-				if len(got.list()) != 9 {
+				if len(got.list()) != 10 {
 					t.Errorf("handled %q", got.list())
 				}
 				st := consumer.Status()
 				if st.InFlight != 1 || st.DeadLetters != 0 || st.Unwritten != 1 {
 					t.Errorf("status: %+v", st)
+				}
+				if lines := log.lines("dead letter could not be written"); len(lines) == 0 || len(lines) > 62 || !strings.Contains(lines[len(lines)-1], c.remedy) {
+					t.Errorf("%d lines, want %q in the last of %q", len(lines), c.remedy, lines[max(len(lines)-1, 0):])
 				}
 				mend()
 				b.WaitCaughtUp(t, "orders", "g")
@@ -121,12 +157,136 @@ func TestDeadLetterThatCannotBeWrittenIsNotLost(t *testing.T) {
 				for _, r := range b.WaitRecords(t, "dlq.orders.g", 1) {
 					ids[r.ID()] = true
 				}
-				if !ids[kafka.ID{Topic: "orders", Offset: 3}] || len(ids) != 1 {
+				if !ids[kafka.ID{Topic: "orders", Partition: bad.Partition, Offset: bad.Offset}] || len(ids) != 1 {
 					t.Errorf("dead letters: %v", ids)
 				}
 			})
 		})
 	}
+}
+
+// A dead letter whose topic takes nothing does not hold up those of other topics,
+// however many there are.
+func TestDeadLettersThatHangDoNotHoldUpOthers(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1, "payments": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		cfg := quiet(t, b)
+		cfg.FloodRatio, cfg.Logger = -1, slog.New(slog.DiscardHandler)
+		run(t, b, "g", []string{"orders", "payments"}, rejectAll, cfg)
+		b.WaitMembers(t, "g", 1)
+		time.Sleep(time.Second)
+		b.Fault(kafkatest.Fault{Topic: "dlq.orders.g", Err: kerr.LeaderNotAvailable, Times: -1}) // tried for seconds each time
+		once := b.Fault(kafkatest.Fault{Topic: "dlq.payments.g", Err: kerr.UnknownServerError, Times: 1})
+		b.Produce(t, records("orders", 500, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
+		time.Sleep(2 * time.Minute)
+		b.Produce(t, kafka.Record{Topic: "payments"})
+		once.Wait(t, 1)
+		start := time.Now()
+		b.WaitCaughtUp(t, "payments", "g")
+		if took := time.Since(start); took > time.Minute {
+			t.Errorf("the other topic's dead letter took %v", took)
+		}
+	})
+}
+
+// A broker that is away for longer than any timeout: what was to be a dead letter
+// is one when it is back.
+func TestDeadLettersSurviveAClusterThatIsAway(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 3}}, func(t *testing.T, b *kafkatest.Broker) {
+		cfg := quiet(t, b)
+		cfg.FloodRatio, cfg.Logger = -1, slog.New(slog.DiscardHandler)
+		handling, decide := make(chan struct{}, 30), make(chan struct{})
+		run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error {
+			handling <- struct{}{}
+			<-decide
+			return rejectAll(context.Background(), r)
+		}, cfg)
+		b.Produce(t, records("orders", 30, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
+		for range 30 {
+			<-handling
+		}
+		b.Down()
+		close(decide)
+		time.Sleep(time.Hour)
+		if err := b.Up(); err != nil {
+			t.Fatal(err)
+		}
+		b.WaitCaughtUp(t, "orders", "g")
+		ids := map[kafka.ID]bool{}
+		for _, d := range b.WaitDeadLetters(t, "orders", "g", 30) {
+			ids[d.Record.ID()] = true
+		}
+		if len(ids) != 30 {
+			t.Errorf("%d records are dead letters, want 30", len(ids))
+		}
+	})
+}
+
+// The dead-letter topic may have fewer partitions than the source, or more, and
+// may be made anew with fewer while the consumer runs.
+func TestDeadLettersGoIntoTopicsOfOtherSizes(t *testing.T) {
+	for _, partitions := range []int{1, 2, 3, 8} {
+		t.Run(fmt.Sprint(partitions), func(t *testing.T) {
+			bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 3, "dlq.orders.g": partitions}}, func(t *testing.T, b *kafkatest.Broker) {
+				cfg := quiet(t, b)
+				cfg.FloodRatio, cfg.Logger = -1, slog.New(slog.DiscardHandler)
+				run(t, b, "g", []string{"orders"}, rejectAll, cfg)
+				b.Produce(t, records("orders", 30, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
+				for _, d := range b.WaitDeadLetters(t, "orders", "g", 30) {
+					if want := d.Record.Partition % int32(partitions); d.Partition != want {
+						t.Errorf("dead letter of partition %d lies in %d, want %d", d.Record.Partition, d.Partition, want)
+					}
+				}
+				b.WaitCaughtUp(t, "orders", "g")
+				b.DeleteTopic(t, "dlq.orders.g")
+				b.CreateTopic(t, "dlq.orders.g", 1)
+				b.Produce(t, records("orders", 30, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
+				b.WaitDeadLetters(t, "orders", "g", 30)
+				b.WaitCaughtUp(t, "orders", "g")
+			})
+		})
+	}
+}
+
+// A topic that stamps records itself changes nothing: the record's own time is in
+// a header.
+func TestDeadLettersInTopicsThatStampRecords(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1, "dlq.orders.g": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		setConfig(t, b, "dlq.orders.g", "message.timestamp.type", "LogAppendTime")
+		run(t, b, "g", []string{"orders"}, rejectAll, quiet(t, b))
+		at := time.UnixMilli(1_500_000_000_000)
+		b.Produce(t, kafka.Record{Topic: "orders", Timestamp: at})
+		d := b.WaitDeadLetters(t, "orders", "g", 1)[0]
+		if !d.Record.Timestamp.Equal(at) || time.Since(d.Time) > time.Minute {
+			t.Errorf("the record's time is %v, the dead letter's %v", d.Record.Timestamp, d.Time)
+		}
+	})
+}
+
+// A record that was small because its producer compressed it well fits into a
+// dead-letter topic of the same limit, when that may not be raised.
+func TestDeadLetterIsCompressedAsItsRecordWas(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1, "dlq.orders.g": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		cl, err := kgo.NewClient(append(b.ClientOptions(), kgo.ProducerBatchMaxBytes(8<<20), kgo.ProducerBatchCompression(kgo.GzipCompression()))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cl.Close()
+		words := make([]byte, 1<<20) // four bits a byte: gzip halves it, snappy does not
+		_, _ = rand.NewChaCha8([32]byte{}).Read(words)
+		for i := range words {
+			words[i] = "etaoin shrdlucmf"[words[i]&0xf]
+		}
+		if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "orders", Value: words}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		cfg := quiet(t, b)
+		cfg.KeepTopics = true
+		run(t, b, "g", []string{"orders"}, rejectAll, cfg)
+		if d := b.WaitDeadLetters(t, "orders", "g", 1)[0]; !bytes.Equal(d.Record.Value, words) {
+			t.Error("the value was changed")
+		}
+		b.WaitCaughtUp(t, "orders", "g")
+	})
 }
 
 // A record as large as its topic allows, with a key, does not fit into a
@@ -161,22 +321,56 @@ func TestDeadLetterOfALargeRecord(t *testing.T) {
 
 func setLimit(t *testing.T, b *kafkatest.Broker, topic string, limit int) {
 	t.Helper()
+	setConfig(t, b, topic, "max.message.bytes", fmt.Sprint(limit))
+}
+
+func setConfig(t *testing.T, b *kafkatest.Broker, topic, name, value string) {
+	t.Helper()
 	cl, err := kgo.NewClient(b.ClientOptions()...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	value := fmt.Sprint(limit)
-	if _, err := kadm.NewClient(cl).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &value}}, topic); err != nil {
+	responses, err := kadm.NewClient(cl).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: name, Value: &value}}, topic)
+	if err != nil {
 		t.Fatal(err)
 	}
+	for _, r := range responses {
+		if r.Err != nil {
+			t.Fatal(r.Err)
+		}
+	}
+}
+
+// logBuffer keeps what is logged.
+type logBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// lines returns the lines that hold the text.
+func (l *logBuffer) lines(text string) (found []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(l.text.String()) {
+		if strings.Contains(line, text) {
+			found = append(found, line)
+		}
+	}
+	return found
 }
 
 // A record that comes back from the dead letters and fails again has one set of
 // failure headers, its first origin, and counts on.
 func TestFailureHeadersAreReplacedWhenARecordFailsAgain(t *testing.T) {
 	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
-		run(t, b, "g", []string{"orders"}, rejectAll, hours(quiet(t, b)))
+		run(t, b, "g", []string{"orders"}, rejectAll, quiet(t, b))
 		first := time.Now()
 		b.Produce(t, kafka.Record{Topic: "orders", Key: []byte("k"), Value: []byte("v"), Headers: []kafka.Header{{Key: "tag"}}})
 		var headers []kafka.Header

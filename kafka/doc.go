@@ -14,8 +14,9 @@
 //	return consumer.Run(ctx)
 //
 // Run checks at its start that the brokers answer, that the topics are there and
-// that their dead-letter topics are, which it creates; then it consumes until
-// its context ends, finishes what it holds, commits and leaves the group.
+// that their dead-letter topics are, which it creates, and that it may read the
+// ones and write the others; then it consumes until its context ends, finishes
+// what it holds, commits and leaves the group.
 //
 // # What a handler's error leads to
 //
@@ -43,7 +44,7 @@
 // which Kafka's own share groups use, and this package's ([Failure]). Its offset
 // counts as done when all in-sync replicas have the dead letter. When that cannot
 // be written, the partition waits, the write is repeated, and the log says what to
-// look at. [Browse] lists dead letters and [Redrive] puts them back.
+// do, with the command. [Browse] lists dead letters and [Redrive] puts them back.
 //
 // # What is guaranteed
 //

@@ -22,7 +22,6 @@ func (c *Consumer) join() (*kgo.Client, error) {
 		kgo.ConsumerGroup(c.group),
 		kgo.ConsumeTopics(c.topics...),
 		kgo.FetchMaxWait(fetchMaxWait),
-		kgo.FetchMaxBytes(fetchMaxBytes),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(sessionTimeout),
@@ -49,73 +48,101 @@ func (c *Consumer) join() (*kgo.Client, error) {
 // that is under way, with kgo's default of 5 s noticeably so.
 const fetchMaxWait = 500 * time.Millisecond
 
-// fetchMaxBytes bounds one fetch from a broker. Two are in memory: one is being
-// handled, the next is under way.
-const fetchMaxBytes = 16 << 20
-
 // poll fetches records and hands them to the scheduler until ctx ends or the
 // group refuses the consumer for good. It waits for room, never for a handler.
 func (c *Consumer) poll(ctx context.Context, client *kgo.Client) error {
-	var in intake
 	s := c.sched
 	for ctx.Err() == nil {
 		s.mu.Lock()
 		room := s.roomLocked()
-		p, records := in.takeLocked(room)
 		s.mu.Unlock()
-		switch {
-		case p != nil:
-			c.offer(p, records)
-		case room == 0:
+		if room == 0 {
 			select {
 			case <-s.room:
 			case <-ctx.Done():
 			}
-		default:
-			if err := c.fetch(ctx, client, &in, room); err != nil {
-				return err
-			}
+			continue
+		}
+		pollCtx, done := c.polls.enter(ctx)
+		fetches := client.PollRecords(pollCtx, room)
+		err := c.dispatch(fetches)
+		done()
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// fetch fetches into the intake. It returns an error that ends the consumer.
-func (c *Consumer) fetch(ctx context.Context, client *kgo.Client, in *intake, room int) (fatal error) {
-	ctx, done := c.polls.enter(ctx)
-	defer done()
-	s := c.sched
-	s.mu.Lock()
-	if in.readyLocked() {
-		s.mu.Unlock()
-		return nil // Fetching of a partition was resumed meanwhile.
-	}
-	if s.pause == nil && in.bytes+s.bytes < s.limits.bytes {
-		room = -1 // All that the client holds: then it fetches again meanwhile.
-	}
-	s.mu.Unlock()
-	client.PollRecords(ctx, room).EachPartition(func(ftp kgo.FetchTopicPartition) {
+// dispatch hands over what was fetched. It returns an error that ends the
+// consumer.
+func (c *Consumer) dispatch(fetches kgo.Fetches) (fatal error) {
+	fetches.EachPartition(func(ftp kgo.FetchTopicPartition) {
 		if ftp.Err != nil {
 			if err := c.fetchFailed(ftp); err != nil {
 				fatal = err
 			}
 		}
-		c.receive(in, ftp)
+		if len(ftp.Records) > 0 || ftp.HighWatermark > 0 {
+			c.offer(ftp)
+		}
 	})
 	return fatal
 }
 
-// receive takes in what was fetched of one partition, for its assignment of now.
-func (c *Consumer) receive(in *intake, ftp kgo.FetchTopicPartition) {
-	if len(ftp.Records) == 0 && ftp.HighWatermark <= 0 {
-		return
+// offer takes the records of one partition into flight.
+func (c *Consumer) offer(ftp kgo.FetchTopicPartition) {
+	items := make([]*item, len(ftp.Records))
+	for i, r := range ftp.Records {
+		items[i] = c.newItem(r)
 	}
-	c.sched.mu.Lock()
-	defer c.sched.mu.Unlock()
-	if p := c.sched.parts[topicPartition{ftp.Topic, ftp.Partition}]; p != nil {
+	s := c.sched
+	tp := topicPartition{ftp.Topic, ftp.Partition}
+	taken := int64(0)
+	s.mu.Lock()
+	p := s.parts[tp]
+	for _, it := range items {
+		if s.offerLocked(p, it) {
+			taken++
+		}
+	}
+	if p != nil {
 		p.highWatermark = ftp.HighWatermark
-		in.add(p, ftp.Records)
 	}
+	if s.idle > 0 && s.ready.size > 0 {
+		s.work.Signal()
+	}
+	s.mu.Unlock()
+	if taken > 0 {
+		c.metrics.consumed.Add(context.Background(), taken, p.describe.topic...)
+	}
+}
+
+// newItem copies a record out of the client's batch; keys, values and header
+// values still point into it.
+func (c *Consumer) newItem(r *kgo.Record) *item {
+	it := &item{source: r, size: int64(len(r.Key) + len(r.Value))}
+	d := &it.delivery
+	d.group = c.group
+	d.Record = recordOf(r)
+	for i := range d.Headers {
+		it.size += int64(len(d.Headers[i].Key) + len(d.Headers[i].Value))
+	}
+	return it
+}
+
+func recordOf(r *kgo.Record) Record {
+	record := Record{
+		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, LeaderEpoch: r.LeaderEpoch,
+		Key: r.Key, Value: r.Value, Timestamp: r.Timestamp,
+	}
+	if len(r.Headers) > 0 {
+		record.Headers = make([]Header, len(r.Headers))
+		for i, h := range r.Headers {
+			record.Headers[i] = Header(h)
+		}
+	}
+	return record
 }
 
 // fetchFailed logs an error of a fetch. The client tries again by itself; only a
@@ -183,15 +210,6 @@ func (g *pollGate) enter(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// cut ends the waiting of the poll that runs, if there is one.
-func (g *pollGate) cut() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.cancel != nil {
-		g.cancel()
-	}
-}
-
 // settle waits for the poll that runs, if there is one, and cuts its waiting
 // short.
 func (g *pollGate) settle() {
@@ -211,18 +229,23 @@ type errorLog struct {
 }
 
 func (l *errorLog) note(key, msg string, attrs ...slog.Attr) {
+	if l.due(key) {
+		l.log.LogAttrs(context.Background(), slog.LevelWarn, msg, attrs...)
+	}
+}
+
+// due reports whether the line with the key is to be written now.
+func (l *errorLog) due(key string) bool {
 	const every = 10 * time.Second
 	now := time.Now()
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.last == nil || len(l.last) > 10_000 {
 		l.last = map[string]time.Time{}
 	}
-	again := now.Sub(l.last[key]) < every
-	if !again {
-		l.last[key] = now
+	if last, ok := l.last[key]; ok && now.Sub(last) < every {
+		return false
 	}
-	l.mu.Unlock()
-	if !again {
-		l.log.LogAttrs(context.Background(), slog.LevelWarn, msg, attrs...)
-	}
+	l.last[key] = now
+	return true
 }

@@ -50,10 +50,10 @@ func (c *Consumer) giveUp(tps []topicPartition, ours bool) {
 	if len(tps) == 0 {
 		return
 	}
-	_ = c.revokes.take(context.Background()) // Whoever has it is bounded.
-	defer c.revokes.leave()
+	c.revokeMu.Lock()
+	defer c.revokeMu.Unlock()
 	c.polls.settle()
-	s, drain := c.sched, c.drainTimeout()
+	s := c.sched
 	s.mu.Lock()
 	lost := s.revokeLocked(tps)
 	s.mu.Unlock()
@@ -64,14 +64,14 @@ func (c *Consumer) giveUp(tps []topicPartition, ours bool) {
 		s.mu.Lock()
 		c.endLocked(lost)
 		s.mu.Unlock()
-		grace, cancel := c.bounded(endGrace, drain+endGrace)
-		awaitIdle(grace, s, lost)
-		cancel()
+		grace := time.NewTimer(endGrace)
+		awaitIdle(s, lost, grace.C)
+		grace.Stop()
 	}
 	if ours {
 		// A member that was removed without knowing it is told "revoked" as well
 		// (franz-go#518). Then the commit is refused, and that is all.
-		ctx, cancel := c.bounded(commitTimeout, drain+endGrace+stopCommit)
+		ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 		if err := c.commit(ctx, lost, true); err != nil {
 			c.log.Warn("offsets could not be committed when partitions were revoked; what was done since the last commit is handled again", slog.Any("error", err))
 		}
@@ -85,12 +85,10 @@ func (c *Consumer) giveUp(tps []topicPartition, ours bool) {
 
 // drain waits for the handlers at work, within the drain timeout.
 func (c *Consumer) drain(lost []*partition) bool {
-	ctx, cancel := c.bounded(c.drainTimeout(), c.drainTimeout())
-	defer cancel()
-	return awaitIdle(ctx, c.sched, lost)
+	budget := time.NewTimer(max(c.cfg.DrainTimeout, 0))
+	defer budget.Stop()
+	return awaitIdle(c.sched, lost, budget.C)
 }
-
-func (c *Consumer) drainTimeout() time.Duration { return max(c.cfg.DrainTimeout, 0) }
 
 // assigned returns the partitions that the consumer has.
 func (c *Consumer) assigned() []topicPartition {
@@ -115,7 +113,7 @@ func (c *Consumer) applyFetching() {
 	pause, resume := map[string][]int32{}, map[string][]int32{}
 	c.sched.mu.Lock()
 	for tp, p := range c.sched.parts {
-		stop := p.stopped()
+		stop := p.stuck || p.refused || p.crowded || p.burying > 0
 		if stop == c.fetching[tp] {
 			continue
 		}
@@ -132,7 +130,6 @@ func (c *Consumer) applyFetching() {
 	}
 	if len(resume) > 0 {
 		client.ResumeFetchPartitions(resume)
-		c.polls.cut() // Records of these partitions may be in the intake.
 	}
 }
 

@@ -13,9 +13,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// start checks, with a client of its own, that the brokers answer and that the
-// topics and their dead-letter topics are there. A group that is joined before
-// that would take partitions away from members that work.
+// start checks, with a client of its own, that the brokers answer and are those of
+// one cluster, that the topics and their dead-letter topics are there, and that
+// the client may use them. A group that is joined before that would take
+// partitions away from members that work.
 func (c *Consumer) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.StartTimeout)
 	defer cancel()
@@ -27,16 +28,26 @@ func (c *Consumer) start(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	admin := kadm.NewClient(client)
-	sources, err := findTopics(ctx, admin, c.topics)
-	if err != nil {
-		return c.explain(ctx, dials, err)
-	}
-	c.dead = newDeadLetterWriter(c)
-	if err := c.dead.prepare(ctx, admin, sources); err != nil {
+	if err := c.check(ctx, client); err != nil {
 		return c.explain(ctx, dials, err)
 	}
 	return nil
+}
+
+func (c *Consumer) check(ctx context.Context, client *kgo.Client) error {
+	admin := kadm.NewClient(client)
+	sources, err := findTopics(ctx, admin, c.topics)
+	if err != nil {
+		return errors.Join(err, c.checkCluster(ctx, client)) // That may be why a topic is missing.
+	}
+	if err := c.checkCluster(ctx, client); err != nil {
+		return err
+	}
+	c.dead = newDeadLetterWriter(c)
+	if err := c.dead.prepare(ctx, admin, sources); err != nil {
+		return err
+	}
+	return c.checkPermissions(ctx, client)
 }
 
 // explain says that the brokers refuse us, or that time is up, where that is what happened.
@@ -73,20 +84,35 @@ func findTopics(ctx context.Context, admin *kadm.Client, topics []string) (kadm.
 	return details, nil
 }
 
-// listTopics asks until somebody answers or ctx ends: a service may start before
-// its brokers do.
-func listTopics(ctx context.Context, admin *kadm.Client, topics []string) (kadm.TopicDetails, error) {
+func listTopics(ctx context.Context, admin *kadm.Client, topics []string) (details kadm.TopicDetails, err error) {
+	err = insist(ctx, func() error {
+		details, err = admin.ListTopics(ctx, topics...)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", coded(err))
+	}
+	return details, nil
+}
+
+// insist asks until somebody answers or ctx ends: a service may start before its
+// brokers do. It returns what a broker says, or else the last thing that was
+// found out before time was up.
+func insist(ctx context.Context, ask func() error) error {
 	var last error
 	for {
-		details, err := admin.ListTopics(ctx, topics...)
+		err := ask()
 		if err == nil {
-			return details, nil
+			return nil
+		}
+		if _, said := errors.AsType[*kerr.Error](err); said {
+			return err
 		}
 		if last == nil || !isTimeout(err) {
 			last = err
 		}
-		if _, said := errors.AsType[*kerr.Error](err); said || ctx.Err() != nil {
-			return nil, fmt.Errorf("list topics: %w", coded(last))
+		if ctx.Err() != nil {
+			return last
 		}
 		wait(ctx, metadataMinAge)
 	}
@@ -127,9 +153,10 @@ func codeOfKafka(err error) errors.Code {
 		return errors.PermissionDenied
 	case errors.Is(err, kerr.SaslAuthenticationFailed):
 		return errors.Unauthenticated
-	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InvalidTopicException):
+	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InvalidTopicException),
+		errors.Is(err, kerr.PolicyViolation):
 		return errors.FailedPrecondition
-	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge), errors.Is(err, kerr.InvalidRecord):
+	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge), errors.Is(err, kerr.InvalidRecord), errors.Is(err, kerr.InvalidTimestamp):
 		return errors.InvalidArgument
 	case errors.Is(err, kgo.ErrMaxBuffered):
 		return errors.ResourceExhausted

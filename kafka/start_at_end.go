@@ -59,10 +59,8 @@ func (c *Consumer) beginAtEnd(ctx context.Context, offsets map[string]map[int32]
 			offsets[topic][p] = kgo.NewOffset().At(end.Offset)
 		}
 	}
-	if err := c.commits.take(ctx); err != nil {
-		return nil, err
-	}
-	defer c.commits.leave()
+	c.commitMu.Lock()
+	defer c.commitMu.Unlock()
 	refused, err := commitOffsets(ctx, client, fresh)
 	if err != nil {
 		return nil, err

@@ -2,9 +2,12 @@ package kafka_test
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
@@ -12,8 +15,10 @@ import (
 	"github.com/backend-platform/sdk/kafka/kafkatest"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
 )
 
 func nothing(context.Context, *kafka.Record) error { return nil }
@@ -110,6 +115,156 @@ func TestStartWithoutPermission(t *testing.T) {
 	}
 }
 
+// secured is a cluster with users and ACLs. The user "svc" has what is given.
+func secured(acls ...kfake.ACL) kafkatest.Config {
+	return kafkatest.Config{Topics: map[string]int{"orders": 1}, Options: []kfake.Opt{
+		kfake.EnableSASL(), kfake.EnableACLs(), kfake.Superuser("PLAIN", "admin", "pw"), kfake.User("PLAIN", "svc", "pw", acls...),
+	}}
+}
+
+func allow(resource kmsg.ACLResourceType, name string, operation kmsg.ACLOperation) kfake.ACL {
+	return kfake.ACL{Resource: resource, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: operation, Allow: true}
+}
+
+func as(user, password string) []kgo.Opt {
+	return []kgo.Opt{kgo.SASL(plain.Auth{User: user, Pass: password}.AsMechanism())}
+}
+
+// Every permission that a consumer needs: without one of them it does not start,
+// and says which one and how it is given.
+func TestStartNamesEachPermissionThatIsMissing(t *testing.T) {
+	const topic, group = kmsg.ACLResourceTypeTopic, kmsg.ACLResourceTypeGroup
+	type permission struct {
+		acl  kfake.ACL
+		want []string // when it is the one that is missing
+	}
+	all := []permission{
+		{allow(topic, "orders", kmsg.ACLOperationRead), []string{`no permission Read on topic "orders"`, "kafka-acls.sh --bootstrap-server localhost:9092 --add --allow-principal User:<name> --operation Read --topic orders"}},
+		{allow(topic, "orders", kmsg.ACLOperationDescribe), nil}, // implied by Read
+		{allow(topic, "dlq.orders.g", kmsg.ACLOperationCreate), []string{"dlq.orders.g"}},
+		{allow(topic, "dlq.orders.g", kmsg.ACLOperationWrite), []string{`no permission Write on topic "dlq.orders.g"`}},
+		{allow(topic, "dlq.orders.g", kmsg.ACLOperationDescribe), nil}, // implied by Write
+		{allow(group, "g", kmsg.ACLOperationRead), []string{`group "g"`}},
+	}
+	for missing := range all {
+		t.Run(fmt.Sprint(all[missing].acl.Resource, all[missing].acl.Name, all[missing].acl.Operation), func(t *testing.T) {
+			var acls []kfake.ACL
+			for i, p := range all {
+				if i != missing {
+					acls = append(acls, p.acl)
+				}
+			}
+			bubble(t, secured(acls...), func(t *testing.T, b *kafkatest.Broker) {
+				cfg := quiet(t, b)
+				cfg.Connection.Options = as("svc", "pw")
+				if all[missing].want == nil {
+					run(t, b, "g", []string{"orders"}, nothing, cfg)
+					b.WaitMembers(t, "g", 1)
+					return
+				}
+				took, err := failsToStart(t, b, []string{"orders"}, cfg)
+				wants(t, err, errors.PermissionDenied, all[missing].want...)
+				if took > 10*time.Second {
+					t.Errorf("took %v", took)
+				}
+			})
+		})
+	}
+}
+
+func TestStartWithARefusedCredential(t *testing.T) {
+	bubble(t, secured(), func(t *testing.T, b *kafkatest.Broker) {
+		b.Fault(kafkatest.Fault{Request: kmsg.SASLAuthenticate, Err: kerr.SaslAuthenticationFailed, Times: -1}) // kfake itself hangs up
+		cfg := quiet(t, b)
+		cfg.Connection.Options = as("svc", "wrong")
+		took, err := failsToStart(t, b, []string{"orders"}, cfg)
+		wants(t, err, errors.Unauthenticated, "SASL_AUTHENTICATION_FAILED")
+		if took > 10*time.Second || strings.Contains(err.Error(), "wrong") {
+			t.Errorf("took %v: %v", took, err)
+		}
+	})
+}
+
+func TestStartWithoutACredentialSaysThatOneIsWanted(t *testing.T) {
+	bubble(t, secured(), func(t *testing.T, b *kafkatest.Broker) {
+		_, err := failsToStart(t, b, []string{"orders"}, quiet(t, b))
+		wants(t, err, errors.Unavailable, "SASL")
+	})
+}
+
+// Compaction deletes dead letters: two of one key are one, and one without a key
+// is refused.
+func TestStartRefusesACompactedDeadLetterTopic(t *testing.T) {
+	for _, policy := range []string{"compact", "compact,delete"} {
+		bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1, "dlq.orders.g": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+			setConfig(t, b, "dlq.orders.g", "cleanup.policy", policy)
+			_, err := failsToStart(t, b, []string{"orders"}, quiet(t, b))
+			wants(t, err, errors.FailedPrecondition, `dead-letter topic "dlq.orders.g" has cleanup.policy=`+policy,
+				"kafka-configs.sh --bootstrap-server localhost:9092 --alter --entity-type topics --entity-name dlq.orders.g --add-config cleanup.policy=delete")
+		})
+	}
+}
+
+// The dead-letter topic of a compacted source is not one, and a tombstone is a
+// dead letter with its nil value.
+func TestDeadLettersOfACompactedTopic(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		setConfig(t, b, "orders", "cleanup.policy", "compact")
+		run(t, b, "g", []string{"orders"}, rejectAll, quiet(t, b))
+		b.Produce(t, kafka.Record{Topic: "orders", Key: []byte("k"), Value: []byte("v")}, kafka.Record{Topic: "orders", Key: []byte("k")})
+		b.WaitDeadLetters(t, "orders", "g", 2)
+		b.Cluster().Compact()
+		if dead := b.DeadLetters(t, "orders", "g"); len(dead) != 2 || dead[0].Record.Value == nil || dead[1].Record.Value != nil {
+			t.Errorf("dead letters: %+v", dead)
+		}
+	})
+}
+
+func TestStartNamesBrokersOfDifferentClusters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := func(port int) kafkatest.Config {
+			return kafkatest.Config{Topics: map[string]int{"orders": 1}, Virtual: true, Port: port, Options: []kfake.Opt{kfake.ClusterID(fmt.Sprint("cluster-", port))}}
+		}
+		one, two := kafkatest.Start(t, config(9092)), kafkatest.Start(t, config(9192))
+		dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+			if strings.HasSuffix(address, ":9192") {
+				return two.Dial(ctx, network, address)
+			}
+			return one.Dial(ctx, network, address)
+		}
+		for _, topics := range [][]string{{"orders"}, {"payments"}} {
+			cfg := quiet(t, one)
+			cfg.Connection.Dial = dial
+			c, err := kafka.NewConsumer(append(one.Addrs(), two.Addrs()...), "g", topics, nothing, cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = c.Run(t.Context())
+			if err == nil {
+				t.Fatal("it started")
+			}
+			wants(t, err, errors.FailedPrecondition, "the brokers belong to different clusters", "cluster-9092:[localhost:9092]", "cluster-9192:[localhost:9192]")
+		}
+		one.Down() // One that does not answer says nothing.
+		cfg := quiet(t, one)
+		cfg.Connection.Dial = dial
+		c, err := kafka.NewConsumer(append(one.Addrs(), two.Addrs()...), "g", []string{"orders"}, nothing, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- c.Run(ctx) }()
+		two.WaitMembers(t, "g", 1)
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// A group ID that another kind of group has: Kafka Connect's workers, a share
+// group. Members that work are not disturbed.
 func TestGroupOfAnotherProtocolIsAClearError(t *testing.T) {
 	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
 		other, err := kgo.NewClient(append(b.ClientOptions(), kgo.ConsumerGroup("g"), kgo.ConsumeTopics("orders"), kgo.Balancers(kgo.RangeBalancer()))...)

@@ -1,0 +1,70 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// checkPermissions asks the brokers what the client may do with its topics
+// (KIP-430): that it may not read is an error at the start, and not lines in a
+// log, and that it may not write dead letters is one before the first of them.
+// Brokers before 2.3 do not say it.
+func (c *Consumer) checkPermissions(ctx context.Context, client *kgo.Client) error {
+	wanted := map[string]wantedOperation{}
+	req := kmsg.NewPtrMetadataRequest()
+	req.IncludeTopicAuthorizedOperations = true
+	want := func(topic string, operation kmsg.ACLOperation, name string) {
+		wanted[topic] = wantedOperation{operation, name}
+		asked := kmsg.NewMetadataRequestTopic()
+		asked.Topic = new(topic)
+		req.Topics = append(req.Topics, asked)
+	}
+	for _, topic := range c.topics {
+		want(topic, kmsg.ACLOperationRead, "Read")
+	}
+	for _, topic := range c.dead.names() {
+		want(topic, kmsg.ACLOperationWrite, "Write")
+	}
+	var resp *kmsg.MetadataResponse
+	err := insist(ctx, func() (err error) {
+		resp, err = req.RequestWith(ctx, client)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ask for permissions: %w", coded(err))
+	}
+	var faults []error
+	for _, topic := range resp.Topics {
+		if topic.Topic == nil || topic.ErrorCode != 0 || topic.AuthorizedOperations == math.MinInt32 {
+			continue // It is not said: a topic that was created a moment ago is not known everywhere.
+		}
+		if w := wanted[*topic.Topic]; topic.AuthorizedOperations&(1<<w.operation) == 0 {
+			faults = append(faults, fmt.Errorf("no permission %s on topic %q: %s", w.name, *topic.Topic, permit(c.brokers, w.name, *topic.Topic)))
+		}
+	}
+	if len(faults) > 0 {
+		return errors.PermissionDenied.Wrap(errors.Join(faults...), "")
+	}
+	return nil
+}
+
+type wantedOperation struct {
+	operation kmsg.ACLOperation
+	name      string
+}
+
+// names returns the names of the dead-letter topics.
+func (w *deadLetterWriter) names() []string {
+	var names []string
+	for _, t := range w.topics {
+		names = append(names, t.name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
