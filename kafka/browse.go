@@ -129,7 +129,7 @@ func browseAll(ctx context.Context, d *dialer, cfg BrowseConfig, yield func(*Dea
 // it has seen enough.
 func readDeadLetters(ctx context.Context, client *kgo.Client, from string, s offsetRange, show func(*DeadLetter) bool) (more bool, err error) {
 	const atOnce = 1_000
-	in := newPartitionReader(client, from, s)
+	in, sources := newPartitionReader(client, from, s), newSourceReader(client)
 	for {
 		if ctx.Err() != nil {
 			return false, context.Cause(ctx)
@@ -139,7 +139,11 @@ func readDeadLetters(ctx context.Context, client *kgo.Client, from string, s off
 			return err == nil, err
 		}
 		for _, record := range records {
-			if !show(newDeadLetter(record)) {
+			d := newDeadLetter(record)
+			if err := sources.complete(ctx, d); err != nil {
+				return false, err
+			}
+			if !show(d) {
 				return false, nil
 			}
 		}

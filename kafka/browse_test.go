@@ -42,7 +42,7 @@ func TestBrowseDecodesTheFailureAndKeepsTheRecord(t *testing.T) {
 		Origin: kafka.ID{Topic: topic, Partition: 1, Offset: 3}, Source: kafka.ID{Topic: topic, Partition: 1, Offset: 9},
 		Group: group, Code: errors.FailedPrecondition, Reason: "OUT_OF_STOCK", Message: "Only 2 left.", Stack: "main.go:1",
 		Deliveries: 2, Attempts: 10, Timestamp: own, FirstFailure: own.Add(time.Hour),
-		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Redrives: 1,
+		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Redrives: 1, Hops: 2,
 	}
 	b.Produce(t, kafka.Record{Topic: dlq, Partition: 1, Value: []byte{}, Headers: f.AppendHeaders(headers), Timestamp: failed})
 
@@ -51,7 +51,7 @@ func TestBrowseDecodesTheFailureAndKeepsTheRecord(t *testing.T) {
 		Record: kafka.Record{
 			Topic: topic, Partition: 1, Offset: 3, LeaderEpoch: -1, Value: []byte{}, Headers: headers, Timestamp: own,
 		},
-		Failure: f, Readable: true, Topic: dlq, Partition: 1, Offset: 0, Time: failed,
+		Failure: f, Writer: kafka.WriterSDK, Readable: true, Topic: dlq, Partition: 1, Offset: 0, Time: failed,
 	}}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(kafka.Record{})); diff != "" {
 		t.Fatalf("dead letters (-want +got):\n%s", diff)

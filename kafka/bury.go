@@ -124,9 +124,13 @@ func (w *deadLetterWriter) letter(it *item, now time.Time) *kgo.Record {
 	r := it.record()
 	t := w.topic(r.Topic)
 	f := failureOf(it, w.c.group)
+	headers := r.Headers
+	if w.c.cfg.SpringHeaders {
+		headers = f.appendSpring(headers, timestampType(it))
+	}
 	return &kgo.Record{
 		Topic: t.name, Partition: r.Partition % max(t.partitions, 1), Key: r.Key, Value: r.Value,
-		Headers: clientHeaders(f.AppendHeaders(r.Headers)), Timestamp: now,
+		Headers: clientHeaders(f.AppendHeaders(headers)), Timestamp: now,
 	}
 }
 

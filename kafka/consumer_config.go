@@ -82,6 +82,10 @@ type ConsumerConfig struct {
 	// DeadLetterRetention is the retention of dead-letter topics that are
 	// created. Zero: 30 days. Negative: for ever.
 	DeadLetterRetention time.Duration
+	// SpringHeaders says that dead letters have, besides, the headers of Spring for
+	// Apache Kafka (kafka_dlt-…, with binary numbers), so that its tools can read
+	// them. False: they have not.
+	SpringHeaders bool
 	// KeepTopics says that no topic is created or changed: dead-letter topics
 	// have to exist, and Run fails when they do not.
 	KeepTopics bool

@@ -23,6 +23,13 @@ type DeadLetter struct {
 	Record Record
 	// Failure is what the failure headers say.
 	Failure Failure
+	// Writer is who wrote it. Empty where the headers do not tell.
+	Writer Writer
+	// Lost says that key, value and headers are not there: a share group wrote
+	// where the record was and no copy of it (errors.deadletterqueue.copy.record.enable
+	// is off), and the record has been deleted since. Where it is still there,
+	// [Browse] and [Redrive] read it. [Redrive] leaves what is lost alone.
+	Lost bool
 	// Readable is false where there are no failure headers, or none that says
 	// where the record came from: the record is then as it lies here, and
 	// [Redrive] leaves it alone.
@@ -61,7 +68,15 @@ func newDeadLetter(r *kgo.Record) *DeadLetter {
 			Key: r.Key, Value: r.Value, Headers: headers, Timestamp: r.Timestamp,
 		},
 	}
-	d.Failure, d.Readable = DecodeFailure(headers)
+	var other *foreign
+	d.Writer, other = writerOf(headers)
+	own := StripFailureHeaders(headers)
+	if other == nil {
+		d.Failure, d.Readable = DecodeFailure(headers)
+	} else {
+		d.Failure, d.Readable = other.decodeForeign(headers, r.Timestamp)
+		own = other.strip(headers)
+	}
 	if d.Failure.Source.Topic == "" {
 		d.Readable = false
 	}
@@ -70,7 +85,7 @@ func newDeadLetter(r *kgo.Record) *DeadLetter {
 	}
 	d.Record = Record{
 		Topic: d.Failure.Origin.Topic, Partition: d.Failure.Origin.Partition, Offset: d.Failure.Origin.Offset, LeaderEpoch: -1,
-		Key: r.Key, Value: r.Value, Headers: StripFailureHeaders(headers), Timestamp: d.Failure.Timestamp,
+		Key: r.Key, Value: r.Value, Headers: own, Timestamp: d.Failure.Timestamp,
 	}
 	return d
 }

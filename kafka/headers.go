@@ -106,6 +106,9 @@ type Failure struct {
 	TraceParent string
 	// Redrives is how often the record was put back from the dead letters.
 	Redrives int
+	// Hops is how often the record was moved on because it failed, into a topic of
+	// dead letters or of retries. It is not written: it is counted in what is read.
+	Hops int
 }
 
 // failureKeys are the headers that a new failure replaces. A header that is
@@ -218,6 +221,9 @@ func DecodeFailure(headers []Header) (Failure, bool) {
 		f.Origin = f.Source
 	}
 	f.Attempts = max(f.Attempts, f.Deliveries)
+	if f.Source.Topic != "" {
+		f.Hops = f.Redrives + 1
+	}
 	return f, found
 }
 
@@ -303,9 +309,13 @@ func decodeNumber(value []byte, limit int64) int64 {
 // decodeMillis reads a time. One beyond the year 9999 is no time that anybody
 // meant, and would not encode as JSON.
 func decodeMillis(value []byte) time.Time {
-	const year9999 = 253_402_300_799_999
-	ms := decodeNumber(value, 1<<63-1)
-	if ms == 0 || ms > year9999 {
+	return millis(decodeNumber(value, 1<<63-1))
+}
+
+const year9999 = 253_402_300_799_999 // its last millisecond
+
+func millis(ms int64) time.Time {
+	if ms <= 0 || ms > year9999 {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms)

@@ -19,7 +19,7 @@ func TestFailureHeadersOnTheWire(t *testing.T) {
 		Origin: kafka.ID{Topic: "orders", Partition: 3, Offset: 42}, Source: kafka.ID{Topic: "orders", Partition: 3, Offset: 99},
 		Group: "billing", Code: errors.FailedPrecondition, Reason: "OUT_OF_STOCK", Message: "Only 3 left.", Stack: "main.go:1",
 		Deliveries: 8, Attempts: 16, Timestamp: time.UnixMilli(1700000000123), FirstFailure: time.UnixMilli(1700000001123),
-		TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Redrives: 1,
+		TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Redrives: 1, Hops: 2,
 	}
 	var got strings.Builder
 	headers := f.AppendHeaders([]kafka.Header{{Key: "tag", Value: []byte("a")}})
@@ -60,7 +60,7 @@ func TestFailureHeadersOfShareGroupsAreRead(t *testing.T) {
 	})
 	want := kafka.Failure{
 		Origin: kafka.ID{Topic: "share-01", Partition: 1, Offset: 7}, Source: kafka.ID{Topic: "share-01", Partition: 1, Offset: 7},
-		Group: "share-group-01", Code: errors.Unknown, Message: "Offset rejected by client.", Deliveries: 5, Attempts: 5,
+		Group: "share-group-01", Code: errors.Unknown, Message: "Offset rejected by client.", Deliveries: 5, Attempts: 5, Hops: 1,
 	}
 	if diff := cmp.Diff(want, f); !ok || diff != "" {
 		t.Error(diff)

@@ -112,8 +112,8 @@ type RedriveResult struct {
 	Skipped int
 	// Done were put back or parked by earlier runs.
 	Done int
-	// Unreadable have no failure headers, or are of another topic or group, and
-	// were left alone.
+	// Unreadable have no failure headers, are of another topic or group, or are
+	// lost ([DeadLetter.Lost]), and were left alone.
 	Unreadable int
 }
 
@@ -181,6 +181,7 @@ type redrive struct {
 	dialer       *dialer
 	client       *kgo.Client
 	admin        *kadm.Client
+	sources      *sourceReader
 
 	ranges  []offsetRange
 	source  *redriveTarget
@@ -264,6 +265,13 @@ func (r *redrive) plan(ctx context.Context, records []*kgo.Record) (moves []redr
 		case r.journal.isDone(d):
 			r.result.Done++
 		default:
+			if err := r.sources.complete(ctx, d); err != nil {
+				return moves, i, err
+			}
+			if d.Lost {
+				r.result.Unreadable++
+				continue
+			}
 			m, err := r.move(ctx, d, record)
 			if err != nil {
 				return moves, i, fmt.Errorf("dead letter %d of partition %d: %w", d.Offset, d.Partition, err)

@@ -96,6 +96,8 @@ type letterJSON struct {
 	ID           string       `json:"id"`
 	At           string       `json:"at"`
 	Readable     bool         `json:"readable"`
+	Writer       string       `json:"writer,omitempty"`
+	Lost         bool         `json:"lost,omitempty"`
 	Failed       time.Time    `json:"failed"`
 	FirstFailure *time.Time   `json:"first_failure,omitempty"`
 	Timestamp    *time.Time   `json:"timestamp,omitempty"`
@@ -107,6 +109,7 @@ type letterJSON struct {
 	Stack        string       `json:"stack,omitempty"`
 	Attempts     int          `json:"attempts"`
 	Redrives     int          `json:"redrives"`
+	Hops         int          `json:"hops"`
 	TraceID      string       `json:"trace_id,omitempty"`
 	Key          *string      `json:"key,omitempty"`
 	KeyBase64    []byte       `json:"key_base64,omitempty"`
@@ -123,7 +126,7 @@ type headerJSON struct {
 
 func newLetterJSON(d *kafka.DeadLetter) letterJSON {
 	l := letterJSON{
-		ID: d.Record.ID().String(), At: place(d), Readable: d.Readable, Failed: d.Time.UTC(), Group: d.Failure.Group,
+		ID: d.Record.ID().String(), At: place(d), Readable: d.Readable, Writer: string(d.Writer), Lost: d.Lost, Hops: d.Failure.Hops, Failed: d.Time.UTC(), Group: d.Failure.Group,
 		Code: d.Failure.Code.String(), Reason: d.Failure.Reason, Message: d.Failure.Message, Stack: d.Failure.Stack,
 		Attempts: d.Failure.Attempts, Redrives: d.Failure.Redrives, TraceID: d.TraceID(),
 		FirstFailure: known(d.Failure.FirstFailure), Timestamp: known(d.Failure.Timestamp),

@@ -83,6 +83,9 @@ func printLetter(out io.Writer, d *kafka.DeadLetter) error {
 	if !d.Readable {
 		row("", "its headers do not say where it came from; a redrive leaves it alone")
 	}
+	if d.Writer != kafka.WriterSDK {
+		row("written by", string(d.Writer))
+	}
 	row("group", printable(f.Group))
 	row("written", stamp(f.Timestamp))
 	row("first failed", stamp(f.FirstFailure))
@@ -109,6 +112,10 @@ func printLetter(out io.Writer, d *kafka.DeadLetter) error {
 		for _, h := range d.Record.Headers {
 			fmt.Fprintf(out, "  %s: %s\n", printable(h.Key), inline(h.Value))
 		}
+	}
+	if d.Lost {
+		fmt.Fprintln(out, "\nkey and value are lost: the share group wrote no copy, and the record has been deleted from its topic")
+		return nil
 	}
 	fmt.Fprintln(out, "\nkey\n"+indent(content(d.Record.Key)))
 	fmt.Fprintln(out, "\nvalue\n"+indent(content(d.Record.Value)))
