@@ -5,99 +5,80 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/backend-platform/sdk/kafka"
-	"github.com/backend-platform/sdk/kafka/kafkatest"
 )
 
-const (
-	consumeTopic      = "benchmark"
-	consumePartitions = 8
-	consumeKeys       = 1000
-)
+const consumePartitions = 8
 
-func kafkaRow() row {
-	return row{"kafka: consume 256 B from an embedded broker, handler that does nothing", "record", []contender{
-		{"sdk", "zero Config: 64 workers, handler timeout, span, offset tracker, dead letters ready", func() (work, func(), error) {
-			return consume(sdkConsume)
-		}},
-		{"kgo", "the floor: a poll loop that marks and commits what it handled", func() (work, func(), error) {
-			return consume(kgoConsume)
-		}},
-	}, 50_000}
+func kafkaRows() []row {
+	return []row{consumeRow()}
 }
 
-// consume returns work on a broker of its own. The topic always holds what a round needs; each round
-// is a new group that reads n records from the start. The time runs from the first record that is
-// handled to the end, without what it takes to join the group.
-func consume(read reader) (work, func(), error) {
-	broker, err := kafkatest.New(kafkatest.Config{Topics: map[string]int{consumeTopic: consumePartitions}})
-	if err != nil {
-		return nil, nil, err
-	}
-	held, group := 0, 0
-	return func(n int) (time.Duration, error) {
-		if err := fill(broker, n-held); err != nil {
-			return 0, err
+func consumeRow() row {
+	return row{"kafka: consume 256 B, handler that does nothing", "record", []contender{
+		{"sdk", "zero Config: 64 workers, handler timeout, span, offset tracker, dead letters ready", consuming(sdkConsume(kafka.ConsumerConfig{}), nothing)},
+		{"kgo", "the floor: a poll loop that marks and commits what it handled", consuming(kgoConsume, nothing)},
+	}, 400_000}
+}
+
+// A reader passes n records to handle and returns when the first one was.
+type reader func(ctx context.Context, c *cluster, topic string, n int, handle func()) (begin time.Time, err error)
+
+func nothing() {}
+
+// consuming prepares a contender. Each round is a new group that reads n records from the start. The
+// time runs from the first record that is handled to the end, without what it takes to join the group.
+func consuming(read reader, handle func()) func() (work, func(), error) {
+	return func() (work, func(), error) {
+		c, err := theCluster()
+		if err != nil {
+			return nil, nil, err
 		}
-		held = max(held, n)
-		group++
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		topic, err := c.shared("consume", consumePartitions)
+		return func(n int) (time.Duration, error) {
+			if err := c.fill(topic, n); err != nil {
+				return 0, err
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			begin, err := read(ctx, c, topic, n, handle)
+			return time.Since(begin), err
+		}, nil, err
+	}
+}
+
+func sdkConsume(cfg kafka.ConsumerConfig) reader {
+	return func(ctx context.Context, c *cluster, topic string, n int, handle func()) (begin time.Time, err error) {
+		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		begin, err := read(ctx, broker, "group-"+strconv.Itoa(group), n)
-		return time.Since(begin), err
-	}, broker.Close, nil
-}
-
-// A reader handles n records and returns when it began to handle the first.
-type reader func(ctx context.Context, broker *kafkatest.Broker, group string, n int) (begin time.Time, err error)
-
-func fill(broker *kafkatest.Broker, n int) error {
-	if n <= 0 {
-		return nil
-	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(broker.Addrs()...), kgo.DefaultProduceTopic(consumeTopic))
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	value := make([]byte, 256)
-	records := make([]*kgo.Record, n)
-	for i := range records {
-		records[i] = &kgo.Record{Key: []byte(strconv.Itoa(i % consumeKeys)), Value: value}
-	}
-	return client.ProduceSync(context.Background(), records...).FirstErr()
-}
-
-func sdkConsume(ctx context.Context, broker *kafkatest.Broker, group string, n int) (begin time.Time, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var handled atomic.Int64
-	handler := func(context.Context, *kafka.Record) error {
-		switch handled.Add(1) {
-		case 1:
-			begin = time.Now()
-		case int64(n):
-			cancel()
+		var handled atomic.Int64
+		handler := func(context.Context, *kafka.Record) error {
+			handle()
+			switch handled.Add(1) {
+			case 1:
+				begin = time.Now()
+			case int64(n):
+				cancel()
+			}
+			return nil
 		}
-		return nil
+		cfg.Logger = slog.New(slog.DiscardHandler)
+		consumer, err := kafka.NewConsumer(c.addrs, c.group(), []string{topic}, handler, cfg)
+		if err != nil {
+			return begin, err
+		}
+		err = consumer.Run(ctx)
+		return begin, errors.Join(err, complete(int(handled.Load()), n))
 	}
-	cfg := kafka.ConsumerConfig{Logger: slog.New(slog.DiscardHandler)}
-	consumer, err := kafka.NewConsumer(broker.Addrs(), group, []string{consumeTopic}, handler, cfg)
-	if err != nil {
-		return begin, err
-	}
-	err = consumer.Run(ctx)
-	return begin, errors.Join(err, complete(int(handled.Load()), n))
 }
 
-func kgoConsume(ctx context.Context, broker *kafkatest.Broker, group string, n int) (begin time.Time, err error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(broker.Addrs()...), kgo.ConsumerGroup(group), kgo.ConsumeTopics(consumeTopic), kgo.AutoCommitMarks())
+func kgoConsume(ctx context.Context, c *cluster, topic string, n int, handle func()) (begin time.Time, err error) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.ConsumerGroup(c.group()), kgo.ConsumeTopics(topic), kgo.AutoCommitMarks())
 	if err != nil {
 		return begin, err
 	}
@@ -109,6 +90,7 @@ func kgoConsume(ctx context.Context, broker *kafkatest.Broker, group string, n i
 			begin = time.Now()
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
+			handle()
 			handled++
 			client.MarkCommitRecords(r)
 		})

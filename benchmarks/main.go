@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"runtime/pprof"
 	"slices"
 	"time"
 )
@@ -21,11 +22,36 @@ import (
 func main() {
 	quick := flag.Bool("quick", false, "fewer and shorter rounds; write no files")
 	only := flag.String("run", "", "run only the rows whose name matches this regular expression")
+	profile := flag.String("cpuprofile", "", "write a CPU profile to this file")
 	flag.Parse()
-	if err := run(*quick, *only); err != nil {
+	if os.Getenv(serveEnv) != "" {
+		if err := serveBroker(); err != nil {
+			fmt.Fprintln(os.Stderr, "benchmarks: embedded broker:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if err := profiled(*profile, func() error { return run(*quick, *only) }); err != nil {
 		fmt.Fprintln(os.Stderr, "benchmarks:", err)
 		os.Exit(1)
 	}
+}
+
+// profiled runs with a CPU profile if a file is given.
+func profiled(file string, do func() error) error {
+	if file == "" {
+		return do()
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return err
+	}
+	defer pprof.StopCPUProfile()
+	return do()
 }
 
 func run(quick bool, only string) error {
@@ -42,7 +68,7 @@ func run(quick bool, only string) error {
 		if !match.MatchString(row.name) {
 			continue
 		}
-		r, err := measure(row, pace)
+		r, err := measure(row, pace.of(row))
 		if err != nil {
 			return fmt.Errorf("row %q: %w", row.name, err)
 		}
@@ -61,6 +87,6 @@ func run(quick bool, only string) error {
 // rows are all comparisons, one file a module.
 func rows() []row {
 	return slices.Concat(
-		errorsRows(), resilienceRows(), loggingRows(), tracingRows(), httpclientRows(), httpserverRows(), []row{kafkaRow()},
+		errorsRows(), resilienceRows(), loggingRows(), tracingRows(), httpclientRows(), httpserverRows(), kafkaRows(),
 	)
 }

@@ -21,7 +21,7 @@ func TestRecordAllocations(t *testing.T) {
 	r := &kgo.Record{Topic: "orders", Key: []byte("k"), Value: make([]byte, 256), Timestamp: time.Now()}
 	s, now := c.sched, time.Now()
 	step := func() {
-		s.offerLocked(s.parts[tp], c.newItem(r))
+		s.offerLocked(s.parts[tp], &c.newItems([]*kgo.Record{r})[0])
 		it, _ := s.nextLocked()
 		f := w.attempt(w.takeLocked(it, now), it)
 		c.metrics.processed(it.part.describe, time.Millisecond, f.code)

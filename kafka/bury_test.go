@@ -370,7 +370,7 @@ func (l *logBuffer) lines(text string) (found []string) {
 // failure headers, its first origin, and counts on.
 func TestFailureHeadersAreReplacedWhenARecordFailsAgain(t *testing.T) {
 	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
-		run(t, b, "g", []string{"orders"}, rejectAll, quiet(t, b))
+		run(t, b, "g", []string{"orders"}, rejectAll, hours(quiet(t, b)))
 		first := time.Now()
 		b.Produce(t, kafka.Record{Topic: "orders", Key: []byte("k"), Value: []byte("v"), Headers: []kafka.Header{{Key: "tag"}}})
 		var headers []kafka.Header

@@ -16,6 +16,7 @@ func (c *Consumer) keepTime(ctx context.Context) {
 		s.mu.Lock()
 		burials, next := s.tickLocked(now)
 		next = earlier(next, c.expireLocked(now))
+		next = earlier(next, s.lookLocked(now))
 		s.mu.Unlock()
 		for _, it := range burials {
 			c.bury(it)

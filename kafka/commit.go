@@ -15,18 +15,18 @@ import (
 )
 
 // commitLoop commits at each interval, and earlier when much is to be committed.
-func (c *Consumer) commitLoop(ctx context.Context) {
+func (c *Consumer) commitLoop() {
 	tick := time.NewTicker(c.cfg.CommitInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
 		case <-c.sched.kick:
-		case <-ctx.Done():
+		case <-c.stopping:
 			return
 		}
-		bounded, cancel := context.WithTimeout(ctx, commitTimeout)
-		if err := c.commit(bounded, nil, false); err != nil && ctx.Err() == nil {
+		ctx, cancel := c.bounded(commitTimeout, c.drainTimeout()+endGrace+stopCommit)
+		if err := c.commit(ctx, nil, false); err != nil && c.state.Load() == stateRunning {
 			c.errs.note("commit", "offsets could not be committed, will be tried again", slog.Any("error", err))
 		}
 		cancel()
@@ -36,10 +36,12 @@ func (c *Consumer) commitLoop(ctx context.Context) {
 // commit commits the marks of the partitions, nil: of all, and with fence ends
 // their assignments in the same breath. Marks are read and sent under one lock:
 // a mark that was read before a revoke and sent after it would set the next
-// owner back.
+// owner back. Where the turn does not come in time, it fences all the same.
 func (c *Consumer) commit(ctx context.Context, parts []*partition, fence bool) error {
-	c.commitMu.Lock()
-	defer c.commitMu.Unlock()
+	late := c.commits.take(ctx)
+	if late == nil {
+		defer c.commits.leave()
+	}
 	s := c.sched
 	s.mu.Lock()
 	if parts == nil {
@@ -62,6 +64,9 @@ func (c *Consumer) commit(ctx context.Context, parts []*partition, fence bool) e
 	if len(offsets) == 0 || client == nil {
 		return nil
 	}
+	if late != nil {
+		return fmt.Errorf("commit offsets: an earlier commit is not answered: %w", late)
+	}
 	refused, err := commitOffsets(ctx, client, offsets)
 	if err != nil {
 		return err
@@ -70,7 +75,28 @@ func (c *Consumer) commit(ctx context.Context, parts []*partition, fence bool) e
 	return refusal(refused)
 }
 
-func commitOffsets(ctx context.Context, client *kgo.Client, offsets map[string]map[int32]kgo.EpochOffset) (refused map[topicPartition]error, err error) {
+// commitOffsets waits for the answer until ctx ends. The client does not always come
+// back by then: after brokers that fell silent 74 s were seen. What is left with it
+// cannot overtake a later commit, for it sends one after the other.
+func commitOffsets(ctx context.Context, client *kgo.Client, offsets map[string]map[int32]kgo.EpochOffset) (map[topicPartition]error, error) {
+	type answer struct {
+		refused map[topicPartition]error
+		err     error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		refused, err := commitSync(ctx, client, offsets)
+		answered <- answer{refused, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.refused, a.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("commit offsets: no answer: %w", ctx.Err())
+	}
+}
+
+func commitSync(ctx context.Context, client *kgo.Client, offsets map[string]map[int32]kgo.EpochOffset) (refused map[topicPartition]error, err error) {
 	refused = map[topicPartition]error{}
 	client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, commitErr error) {
 		if commitErr != nil {

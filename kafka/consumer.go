@@ -39,10 +39,12 @@ type Consumer struct {
 	writing sync.WaitGroup // of dead letters that need more than one try
 	closing chan struct{}  // closed when that has to end
 
-	commitMu sync.Mutex // from the reading of marks to the answer, so that none comes late
-	revokeMu sync.Mutex // one revoke at a time, whoever asks for it
-	pauseMu  sync.Mutex // pausing and resuming of fetches
-	fetching map[topicPartition]bool
+	stopping  chan struct{} // closed when the consumer begins to stop
+	stoppedAt time.Time     // when that was
+	commits   turn          // from the reading of marks to the answer, so that none comes late
+	revokes   turn          // one revoke at a time, whoever asks for it
+	pauseMu   sync.Mutex    // pausing and resuming of fetches
+	fetching  map[topicPartition]bool
 
 	nextDeadline time.Time // of the running handlers; guarded by the scheduler's mutex
 }
@@ -90,6 +92,9 @@ func NewConsumer(brokers []string, group string, topics []string, handler Handle
 		metrics:  metrics,
 		fetching: map[topicPartition]bool{},
 		closing:  make(chan struct{}),
+		stopping: make(chan struct{}),
+		commits:  make(turn, 1),
+		revokes:  make(turn, 1),
 	}
 	c.errs.log = c.log
 	c.polls.cond.L = &c.polls.mu
@@ -112,7 +117,9 @@ func checkTopics(topics []string) error {
 
 // Run consumes until ctx ends. Then it takes nothing new, lets handlers finish
 // within the drain timeout, commits, leaves the group, and returns nil. What was
-// fetched and not begun goes to another member.
+// fetched and not begun goes to another member. From the end of ctx on it takes
+// at most the drain timeout and eight seconds, whatever is wrong: handlers that do
+// not return, brokers that do not answer, a rebalance at the same time.
 //
 // It returns an error when it cannot start, within the start timeout: no broker
 // answers (code unavailable), a topic is missing, a dead-letter topic is
@@ -154,7 +161,7 @@ func (c *Consumer) consume(ctx context.Context) error {
 		wg.Go(w.run)
 	}
 	wg.Go(func() { c.keepTime(inner) })
-	wg.Go(func() { c.commitLoop(inner) })
+	wg.Go(c.commitLoop)
 	client, err := c.join()
 	if err != nil {
 		return c.shutDown(&wg, stop, err)
@@ -165,60 +172,6 @@ func (c *Consumer) consume(ctx context.Context) error {
 	err = c.poll(ctx, client)
 	c.state.Store(stateDraining)
 	return c.shutDown(&wg, stop, err)
-}
-
-// shutDown finishes what is in flight, leaves the group and waits for every
-// goroutine. cause is why the consumer stops, if not because it was told to.
-func (c *Consumer) shutDown(wg *sync.WaitGroup, stop context.CancelFunc, cause error) error {
-	client := c.client.Load()
-	if client != nil {
-		c.giveUp(c.assigned(), true)
-		ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
-		if err := client.LeaveGroupContext(ctx); err != nil {
-			c.log.Warn("left the consumer group without telling it; its partitions move when the session times out", slog.Any("error", err))
-		}
-		cancel()
-	}
-	c.sched.mu.Lock()
-	c.sched.closeLocked()
-	c.sched.mu.Unlock()
-	stop()
-	close(c.closing)
-	stuck := c.await(wg)
-	if client != nil {
-		client.Close()
-		c.writing.Wait()
-	}
-	c.client.Store(nil)
-	c.log.Info("consumer stopped", slog.Uint64("handled", c.Status().Handled))
-	return errors.Join(cause, stuck)
-}
-
-const (
-	leaveTimeout = 5 * time.Second
-	// endGrace is how long handlers may take to return after their contexts ended.
-	endGrace = 2 * time.Second
-)
-
-// await waits for the goroutines, but not for ever for a handler that ignores
-// its context.
-func (c *Consumer) await(wg *sync.WaitGroup) error {
-	done := make(chan struct{})
-	go func() { wg.Wait(); close(done) }()
-	select {
-	case <-done:
-		return nil
-	case <-time.After(endGrace):
-	}
-	c.sched.mu.Lock()
-	defer c.sched.mu.Unlock()
-	var ids []string
-	for _, w := range c.workers {
-		if w.current != nil {
-			ids = append(ids, w.current.ID().String())
-		}
-	}
-	return errors.DeadlineExceeded.Wrap(fmt.Errorf("kafka: stop consumer of group %q: handlers did not return after their contexts ended, of the records %q", c.group, ids), "")
 }
 
 // Client returns the client below, for what this package has no method for, or

@@ -22,11 +22,14 @@ type ConsumerConfig struct {
 	// Workers is how many records are handled at a time, of different keys.
 	// Zero: 64. It must not be negative.
 	Workers int
-	// MaxInFlight bounds the records that are fetched and not done, those that
-	// wait for another attempt included. Zero: 1024. It must not be negative.
+	// MaxInFlight bounds the records that were taken from what was fetched and are
+	// not done, those that wait for another attempt included. Zero: 1024. It must
+	// not be negative.
 	MaxInFlight int
-	// MaxInFlightBytes bounds the bytes of keys, values and headers of the same,
-	// as far as one fetch goes beyond it. Zero: 64 MiB. It must not be negative.
+	// MaxInFlightBytes bounds the bytes of keys, values and headers of the same and
+	// of what was fetched and waits for its turn, as far as one fetch goes beyond
+	// it. The client below holds one more fetch of each broker, of 16 MiB. Zero: 64
+	// MiB. It must not be negative.
 	MaxInFlightBytes int64
 	// MaxAhead bounds the records of a partition that are done and not
 	// committed, because an earlier one is not done: the most that is handled
@@ -41,7 +44,7 @@ type ConsumerConfig struct {
 	// DrainTimeout is how long handlers may take to finish when a partition is
 	// revoked or Run stops; then their contexts end. Zero: 10 s, well below the
 	// rebalance timeout of 60 s. Negative: their contexts end at once. At most
-	// 30 s.
+	// 30 s. The whole stop takes at most 8 s more.
 	DrainTimeout time.Duration
 	// StartTimeout bounds the checks of brokers and topics at the start of Run.
 	// Zero: 10 s. It must not be negative.
@@ -68,7 +71,9 @@ type ConsumerConfig struct {
 	OutageRatio float64
 	// FloodRatio is the part of the last 100 records that became dead letters
 	// beyond which the consumer pauses. Zero: 0.5. Negative: it never pauses for
-	// that. At most 1.
+	// that. At most 1. Paused, it keeps what is rejected; what leaves no room for
+	// a record that was not tried yet goes to the dead letters after RetryFor, one
+	// at a probe.
 	FloodRatio float64
 
 	// CommitInterval is how often offsets are committed; they are, besides, at
@@ -127,6 +132,12 @@ func (c ConsumerConfig) resolve() (ConsumerConfig, error) {
 	c.Attempts = cmp.Or(c.Attempts, 8)
 	c.RetryFor = cmp.Or(c.RetryFor, 2*time.Hour)
 	c.Backoff.Max = cmp.Or(c.Backoff.Max, max(30*time.Second, c.Backoff.Base))
+	if c.Backoff.Base == 0 {
+		c.Backoff.Base = 100 * time.Millisecond
+		if c.Backoff.Max > 0 {
+			c.Backoff.Base = min(c.Backoff.Base, c.Backoff.Max)
+		}
+	}
 	c.OutageRatio = cmp.Or(c.OutageRatio, 0.5)
 	c.FloodRatio = cmp.Or(c.FloodRatio, 0.5)
 	c.CommitInterval = cmp.Or(c.CommitInterval, time.Second)
@@ -185,7 +196,7 @@ func (c ConsumerConfig) LogValue() slog.Value {
 		slog.Duration("drain_timeout", c.DrainTimeout),
 		slog.Int("attempts", c.Attempts),
 		slog.Duration("retry_for", c.RetryFor),
-		slog.Duration("backoff_base", c.Backoff.Base),
+		slog.Duration("backoff_base", max(c.Backoff.Base, 0)),
 		slog.Duration("backoff_max", c.Backoff.Max),
 		slog.Float64("outage_ratio", c.OutageRatio),
 		slog.Float64("flood_ratio", c.FloodRatio),

@@ -13,11 +13,13 @@ import (
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/kafka"
 	"github.com/backend-platform/sdk/kafka/kafkatest"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// bubble runs a test in virtual time, with a broker in memory.
+// bubble runs a test in virtual time, with a broker in memory, beside others.
 func bubble(t *testing.T, cfg kafkatest.Config, test func(t *testing.T, b *kafkatest.Broker)) {
 	t.Helper()
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cfg.Virtual = true
 		cfg.Timeout = 3 * time.Hour
@@ -33,6 +35,13 @@ func quiet(t *testing.T, b *kafkatest.Broker) kafka.ConsumerConfig {
 		Connection: kafka.Connection{Dial: b.Dial},
 		Logger:     slog.New(slog.NewTextHandler(logWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
+}
+
+// hours is the configuration for tests of hours: an idle consumer asks twice a
+// second whether there is something, which is most of what such a test does.
+func hours(cfg kafka.ConsumerConfig) kafka.ConsumerConfig {
+	cfg.Connection.Options = append(cfg.Connection.Options, kgo.FetchMaxWait(time.Minute))
+	return cfg
 }
 
 type logWriter struct{ t *testing.T }

@@ -139,11 +139,14 @@ func (w *worker) run() {
 		s.mu.Unlock()
 		f := w.attempt(d, it)
 		now = time.Now()
-		w.c.metrics.processed(it.part.describe, now.Sub(started), f.code)
+		took := now.Sub(started)
+		w.c.metrics.processed(it.part.describe, took, f.code)
 		s.mu.Lock()
 		w.current, w.part = nil, nil
+		s.tookLocked(took)
 		v := s.finishLocked(it, f, now)
 		if v.action != actDone || v.resumed != nil || v.fetch {
+			s.wakeLocked()
 			s.mu.Unlock()
 			w.c.act(it, v)
 			now = time.Now()
@@ -180,7 +183,7 @@ func (w *worker) attempt(d *delivery, it *item) failure {
 	f := failure{err: err}
 	if err != nil {
 		f = w.c.classify(d, err)
-		f.trace = traceParent(span)
+		f.trace = traceParent(ctx)
 	}
 	w.c.traces.end(span, f)
 	return f

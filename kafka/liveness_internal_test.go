@@ -35,8 +35,19 @@ func newBench(t *testing.T, l limits) *bench {
 // offer brings a record of a key of its own.
 func (b *bench) offer(p int, offset int64, size int64) {
 	b.t.Helper()
-	it := &item{size: size}
-	it.delivery.Record = Record{Topic: "t", Partition: int32(p), Offset: offset, Key: fmt.Appendf(nil, "%d/%d", p, offset)}
+	key := fmt.Appendf(nil, "%d/%d", p, offset)
+	it := &item{size: size, hash: b.hash(key)}
+	it.delivery.Record = Record{Topic: "t", Partition: int32(p), Offset: offset, Key: key}
+	if !b.offerLocked(b.parts[p], it) {
+		b.t.Fatalf("offset %d of partition %d was refused", offset, p)
+	}
+}
+
+// offerKeyless brings a record that shares its key with all others.
+func (b *bench) offerKeyless(p int, offset int64) {
+	b.t.Helper()
+	it := &item{size: 1}
+	it.delivery.Record = Record{Topic: "t", Partition: int32(p), Offset: offset}
 	if !b.offerLocked(b.parts[p], it) {
 		b.t.Fatalf("offset %d of partition %d was refused", offset, p)
 	}
@@ -146,7 +157,7 @@ func TestRejectedProbesDoNotChargeTheRecordsOfAnOutage(t *testing.T) {
 func TestOutageDoesNotHideAFlood(t *testing.T) {
 	b := newBench(t, limits{records: 100, bytes: 1 << 20, ahead: 400})
 	offset, dead := int64(0), 0
-	for range 2000 {
+	for range 230 { // RetryFor; what is in the way of others is given up after that
 		for b.roomLocked() > 50 || b.ready.size == 0 && b.roomLocked() > 0 {
 			b.offer(0, offset, 1)
 			offset++
@@ -169,6 +180,74 @@ func TestOutageDoesNotHideAFlood(t *testing.T) {
 	}
 }
 
+// A batch of records that are bad in themselves, longer than the consumer holds,
+// must not stop it until somebody restarts it: what was rejected again and again
+// makes room for a record that was not tried yet.
+func TestFloodPauseThatHoldsOnlyRejectedRecordsEnds(t *testing.T) {
+	for _, oneKey := range []bool{false, true} {
+		t.Run(fmt.Sprintf("one key %v", oneKey), func(t *testing.T) {
+			const bad = 150
+			b := newBench(t, limits{records: 20, bytes: 1 << 20, ahead: 80})
+			offset, dead, good := int64(0), 0, 0
+			start := b.now
+			for good == 0 && b.now.Sub(start) < 365*24*time.Hour {
+				for b.roomLocked() > 10 || b.ready.size == 0 && b.roomLocked() > 0 && !b.parts[0].crowded {
+					if oneKey {
+						b.offerKeyless(0, offset)
+					} else {
+						b.offer(0, offset, 1)
+					}
+					offset++
+				}
+				b.now = b.now.Add(31 * time.Second)
+				b.tickLocked(b.now)
+				for it := b.pickLocked(b.now); it != nil; it = b.pickLocked(b.now) {
+					f := rejected
+					if it.delivery.Offset >= bad {
+						f, good = failure{}, good+1
+					}
+					if v := b.finishLocked(it, f, b.now); v.action == actBury {
+						dead++
+						b.buriedLocked(it, nil, 0, b.now)
+						mark, _, _ := it.part.tracker.uncommitted()
+						b.committedLocked(it.part, mark)
+					}
+				}
+				if paused := b.now.Sub(start); dead > floodRecords && paused < 2*time.Hour {
+					t.Fatalf("%d dead letters after %v", dead, paused)
+				}
+			}
+			if good == 0 {
+				t.Errorf("no good record was tried within a year; %d dead letters, %d in flight", dead, b.inFlight)
+			}
+			t.Logf("%d dead letters, a good record after %v", dead, b.now.Sub(start))
+		})
+	}
+}
+
+// A version that rejects everything on a quiet topic, where nothing is held that
+// others wait for, keeps what it holds for its successor.
+func TestFloodPauseOnAQuietTopicMakesNoDeadLetters(t *testing.T) {
+	b := newBench(t, limits{records: 100, bytes: 1 << 20, ahead: 400})
+	dead := 0
+	for offset := range int64(300) {
+		if b.roomLocked() > 0 && offset < 130 {
+			b.offer(0, offset, 1)
+		}
+		b.now = b.now.Add(time.Hour)
+		b.tickLocked(b.now)
+		for it := b.pickLocked(b.now); it != nil; it = b.pickLocked(b.now) {
+			if v := b.finishLocked(it, rejected, b.now); v.action == actBury {
+				dead++
+				b.buriedLocked(it, nil, 0, b.now)
+			}
+		}
+	}
+	if dead >= floodRecords || b.pause == nil {
+		t.Errorf("%d dead letters", dead)
+	}
+}
+
 // After an unclean election a partition's log is shorter, and other records take
 // the offsets that were lost. They are new ones, however far the old ones went.
 func TestRecordsOfATruncatedLogAreNotTakenForTheLostOnes(t *testing.T) {
@@ -179,11 +258,11 @@ func TestRecordsOfATruncatedLogAreNotTakenForTheLostOnes(t *testing.T) {
 	s, tp := c.sched, topicPartition{"t", 0}
 	s.assign(tp, describePartition("g", "test", tp))
 	fetch := func(from, to int64, epoch int32) {
-		ftp := kgo.FetchTopicPartition{Topic: "t"}
+		var records []*kgo.Record
 		for offset := from; offset < to; offset++ {
-			ftp.Records = append(ftp.Records, &kgo.Record{Topic: "t", Offset: offset, LeaderEpoch: epoch, Key: fmt.Append(nil, offset)})
+			records = append(records, &kgo.Record{Topic: "t", Offset: offset, LeaderEpoch: epoch, Key: fmt.Append(nil, offset)})
 		}
-		c.offer(ftp)
+		c.offer(s.parts[tp], records)
 	}
 	handleAll := func() (offsets []int64) {
 		for it := s.pickLocked(time.Now()); it != nil; it = s.pickLocked(time.Now()) {
@@ -221,6 +300,7 @@ func TestAnAssignmentBeginsAfterThePollsOfTheOneBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
+	var in intake
 	polling, done := c.polls.enter(t.Context())
 	assigned := make(chan struct{})
 	go func() {
@@ -232,11 +312,11 @@ func TestAnAssignmentBeginsAfterThePollsOfTheOneBefore(t *testing.T) {
 	case <-assigned:
 		t.Fatal("assigned while a poll was under way")
 	}
-	c.offer(kgo.FetchTopicPartition{Topic: "t", FetchPartition: kgo.FetchPartition{Records: []*kgo.Record{{Topic: "t", Offset: 50}}}})
+	c.receive(&in, kgo.FetchTopicPartition{Topic: "t", FetchPartition: kgo.FetchPartition{Records: []*kgo.Record{{Topic: "t", Offset: 50}}}})
 	done()
 	<-assigned
-	c.offer(kgo.FetchTopicPartition{Topic: "t", FetchPartition: kgo.FetchPartition{Records: []*kgo.Record{{Topic: "t", Offset: 40}}}})
-	if it := c.sched.pickLocked(time.Now()); it == nil || it.delivery.Offset != 40 {
-		t.Errorf("handed out %v", it)
+	c.receive(&in, kgo.FetchTopicPartition{Topic: "t", FetchPartition: kgo.FetchPartition{Records: []*kgo.Record{{Topic: "t", Offset: 40}}}})
+	if p, records := in.takeLocked(10); p != c.sched.parts[topicPartition{"t", 0}] || len(records) != 1 || records[0].Offset != 40 {
+		t.Errorf("%d records of %v are handed over", len(records), p)
 	}
 }

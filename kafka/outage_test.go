@@ -32,7 +32,7 @@ func TestOutageOfAnHourMakesNoDeadLetter(t *testing.T) {
 				bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 2}}, func(t *testing.T, b *kafkatest.Broker) {
 					var down atomic.Bool
 					var handled atomic.Int64
-					cfg := quiet(t, b)
+					cfg := hours(quiet(t, b))
 					c := run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error {
 						if down.Load() {
 							return fail()
@@ -86,7 +86,7 @@ func TestOutageWithProbesThatTimeOut(t *testing.T) {
 			}
 			<-ctx.Done()
 			return ctx.Err()
-		}, quiet(t, b))
+		}, hours(quiet(t, b)))
 		b.Produce(t, records("orders", 10, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
 		time.Sleep(time.Hour)
 		if st := c.Status(); st.Paused != kafka.PausedByOutage || st.DeadLetters != 0 {
@@ -114,7 +114,7 @@ func TestOneTenantsOutageLeavesTheOthersAlone(t *testing.T) {
 				worst.Store(int64(wait))
 			}
 			return nil
-		}, quiet(t, b))
+		}, hours(quiet(t, b)))
 		for i := range 200 {
 			batch := records("orders", 10, func(k int) []byte { return fmt.Appendf(nil, "%c%d", 'a'+k, i) })
 			for k := range batch {
@@ -143,7 +143,7 @@ func TestOneTenantsOutageOnAQuietTopicEnds(t *testing.T) {
 				return errors.Unavailable.New("")
 			}
 			return nil
-		}, quiet(t, b))
+		}, hours(quiet(t, b)))
 		b.Produce(t, kafka.Record{Topic: "orders", Key: []byte("a1")}, kafka.Record{Topic: "orders", Key: []byte("a2")})
 		for i := range 30 {
 			time.Sleep(time.Minute)
@@ -161,7 +161,7 @@ func TestOneTenantsOutageOnAQuietTopicEnds(t *testing.T) {
 func TestFloodGuardStopsAVersionThatRejectsEverything(t *testing.T) {
 	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 4}}, func(t *testing.T, b *kafkatest.Broker) {
 		b.Produce(t, records("orders", 5000, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
-		c := run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error { return errors.InvalidArgument.New("") }, quiet(t, b))
+		c := run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error { return errors.InvalidArgument.New("") }, hours(quiet(t, b)))
 		time.Sleep(time.Hour)
 		st := c.Status()
 		if st.Paused != kafka.PausedByFlood || st.DeadLetters < 50 || st.DeadLetters > 100 {
@@ -169,7 +169,7 @@ func TestFloodGuardStopsAVersionThatRejectsEverything(t *testing.T) {
 		}
 		c.stop(t)
 		dead := len(b.Records(t, kafka.DeadLetterTopic("orders", "g")))
-		good := run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error { return nil }, quiet(t, b))
+		good := run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error { return nil }, hours(quiet(t, b)))
 		b.WaitCaughtUp(t, "orders", "g")
 		// Dead letters beyond the mark at the stop come again: at least once.
 		if st := good.Status(); st.Handled < uint64(5000-dead) || st.Handled > 5000 {
@@ -188,7 +188,7 @@ func TestFloodGuardGoesOnWithinTheProcess(t *testing.T) {
 				return errors.InvalidArgument.New("")
 			}
 			return nil
-		}, quiet(t, b))
+		}, hours(quiet(t, b)))
 		time.Sleep(time.Hour)
 		broken.Store(false)
 		b.WaitCaughtUp(t, "orders", "g")

@@ -51,14 +51,26 @@ func (s *scheduler) holdLocked(it *item, probe bool, now time.Time) verdict {
 	if probe {
 		s.probeFailedLocked(now)
 	}
-	if s.pause.reason == PausedByOutage && s.inFlight == it.slot.records && s.overtimeLocked(it, now) {
-		// Nothing but this record and those of its key behind it can be tried: only
-		// without it will be seen whose fault it is.
+	if s.overtimeLocked(it, now) && s.inTheWayLocked(it) {
 		return s.condemnLocked(it, now)
 	}
 	it.held = true
 	it.due = now
 	return verdict{action: actHold, fetch: s.waitLocked(it)}
+}
+
+// inTheWayLocked reports whether nothing but what failed can be tried: only
+// without the record will be seen whose fault it is. In an outage that is when all
+// that is held has the record's key. A flood leaves more: its records may all be bad
+// in themselves. There the record has to stand before others that were never
+// tried, behind it in its key, or in the log because no more is fetched.
+func (s *scheduler) inTheWayLocked(it *item) bool {
+	alone := s.inFlight == it.slot.records
+	if s.pause.reason == PausedByOutage {
+		return alone
+	}
+	full := s.inFlight >= s.limits.records || s.bytes >= s.limits.bytes
+	return s.ready.size == 0 && (full || it.part.crowded || it.part.stuck || alone && it.slot.records > 1)
 }
 
 func (s *scheduler) probeFailedLocked(now time.Time) {

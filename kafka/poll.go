@@ -22,6 +22,7 @@ func (c *Consumer) join() (*kgo.Client, error) {
 		kgo.ConsumerGroup(c.group),
 		kgo.ConsumeTopics(c.topics...),
 		kgo.FetchMaxWait(fetchMaxWait),
+		kgo.FetchMaxBytes(fetchMaxBytes),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(sessionTimeout),
@@ -48,101 +49,73 @@ func (c *Consumer) join() (*kgo.Client, error) {
 // that is under way, with kgo's default of 5 s noticeably so.
 const fetchMaxWait = 500 * time.Millisecond
 
+// fetchMaxBytes bounds one fetch from a broker. Two are in memory: one is being
+// handled, the next is under way.
+const fetchMaxBytes = 16 << 20
+
 // poll fetches records and hands them to the scheduler until ctx ends or the
 // group refuses the consumer for good. It waits for room, never for a handler.
 func (c *Consumer) poll(ctx context.Context, client *kgo.Client) error {
+	var in intake
 	s := c.sched
 	for ctx.Err() == nil {
 		s.mu.Lock()
 		room := s.roomLocked()
+		p, records := in.takeLocked(room)
 		s.mu.Unlock()
-		if room == 0 {
+		switch {
+		case p != nil:
+			c.offer(p, records)
+		case room == 0:
 			select {
 			case <-s.room:
 			case <-ctx.Done():
 			}
-			continue
-		}
-		pollCtx, done := c.polls.enter(ctx)
-		fetches := client.PollRecords(pollCtx, room)
-		err := c.dispatch(fetches)
-		done()
-		if err != nil {
-			return err
+		default:
+			if err := c.fetch(ctx, client, &in, room); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// dispatch hands over what was fetched. It returns an error that ends the
-// consumer.
-func (c *Consumer) dispatch(fetches kgo.Fetches) (fatal error) {
-	fetches.EachPartition(func(ftp kgo.FetchTopicPartition) {
+// fetch fetches into the intake. It returns an error that ends the consumer.
+func (c *Consumer) fetch(ctx context.Context, client *kgo.Client, in *intake, room int) (fatal error) {
+	ctx, done := c.polls.enter(ctx)
+	defer done()
+	s := c.sched
+	s.mu.Lock()
+	if in.readyLocked() {
+		s.mu.Unlock()
+		return nil // Fetching of a partition was resumed meanwhile.
+	}
+	if s.pause == nil && in.bytes+s.bytes < s.limits.bytes {
+		room = -1 // All that the client holds: then it fetches again meanwhile.
+	}
+	s.mu.Unlock()
+	client.PollRecords(ctx, room).EachPartition(func(ftp kgo.FetchTopicPartition) {
 		if ftp.Err != nil {
 			if err := c.fetchFailed(ftp); err != nil {
 				fatal = err
 			}
 		}
-		if len(ftp.Records) > 0 || ftp.HighWatermark > 0 {
-			c.offer(ftp)
-		}
+		c.receive(in, ftp)
 	})
 	return fatal
 }
 
-// offer takes the records of one partition into flight.
-func (c *Consumer) offer(ftp kgo.FetchTopicPartition) {
-	items := make([]*item, len(ftp.Records))
-	for i, r := range ftp.Records {
-		items[i] = c.newItem(r)
+// receive takes in what was fetched of one partition, for its assignment of now.
+func (c *Consumer) receive(in *intake, ftp kgo.FetchTopicPartition) {
+	if len(ftp.Records) == 0 && ftp.HighWatermark <= 0 {
+		return
 	}
-	s := c.sched
-	tp := topicPartition{ftp.Topic, ftp.Partition}
-	taken := int64(0)
-	s.mu.Lock()
-	p := s.parts[tp]
-	for _, it := range items {
-		if s.offerLocked(p, it) {
-			taken++
-		}
-	}
-	if p != nil {
+	c.sched.mu.Lock()
+	defer c.sched.mu.Unlock()
+	if p := c.sched.parts[topicPartition{ftp.Topic, ftp.Partition}]; p != nil {
 		p.highWatermark = ftp.HighWatermark
+		in.add(p, ftp.Records)
 	}
-	if s.idle > 0 && s.ready.size > 0 {
-		s.work.Signal()
-	}
-	s.mu.Unlock()
-	if taken > 0 {
-		c.metrics.consumed.Add(context.Background(), taken, p.describe.topic...)
-	}
-}
-
-// newItem copies a record out of the client's batch; keys, values and header
-// values still point into it.
-func (c *Consumer) newItem(r *kgo.Record) *item {
-	it := &item{source: r, size: int64(len(r.Key) + len(r.Value))}
-	d := &it.delivery
-	d.group = c.group
-	d.Record = recordOf(r)
-	for i := range d.Headers {
-		it.size += int64(len(d.Headers[i].Key) + len(d.Headers[i].Value))
-	}
-	return it
-}
-
-func recordOf(r *kgo.Record) Record {
-	record := Record{
-		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, LeaderEpoch: r.LeaderEpoch,
-		Key: r.Key, Value: r.Value, Timestamp: r.Timestamp,
-	}
-	if len(r.Headers) > 0 {
-		record.Headers = make([]Header, len(r.Headers))
-		for i, h := range r.Headers {
-			record.Headers[i] = Header(h)
-		}
-	}
-	return record
 }
 
 // fetchFailed logs an error of a fetch. The client tries again by itself; only a
@@ -207,6 +180,15 @@ func (g *pollGate) enter(ctx context.Context) (context.Context, func()) {
 		g.cancel = nil
 		g.mu.Unlock()
 		g.cond.Broadcast()
+	}
+}
+
+// cut ends the waiting of the poll that runs, if there is one.
+func (g *pollGate) cut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.cancel != nil {
+		g.cancel()
 	}
 }
 

@@ -34,14 +34,14 @@ func newProducerTraces(t *tracing, clientID string) *producerTraces {
 // context in them.
 func (t *producerTraces) send(ctx context.Context, r *Record) ([]kgo.RecordHeader, trace.Span) {
 	about := t.topics.get(r.Topic, t.describe)
-	ctx, span := t.tracer.Start(ctx, about.name, about.options...)
-	if span.IsRecording() {
+	ctx, span := t.start(ctx, about.name, about.options)
+	if span != nil && span.IsRecording() {
 		span.SetAttributes(semconv.MessagingMessageBodySize(len(r.Value)))
 		if r.Value == nil {
 			span.SetAttributes(semconv.MessagingKafkaMessageTombstone(true))
 		}
 	}
-	headers := make([]kgo.RecordHeader, len(r.Headers), len(r.Headers)+len(t.fields))
+	headers := make([]kgo.RecordHeader, len(r.Headers), len(r.Headers)+len(t.fields()))
 	for i, h := range r.Headers {
 		headers[i] = kgo.RecordHeader(h)
 	}
@@ -66,6 +66,9 @@ func (t *producerTraces) describe(topic string) *sendDescription {
 }
 
 func (t *producerTraces) end(span trace.Span, r *kgo.Record, err error) {
+	if span == nil {
+		return
+	}
 	if span.IsRecording() {
 		if err != nil {
 			err = coded(err)

@@ -30,7 +30,7 @@ func TestReadmeStatesTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b := consumer.Backoff; b.Max != 30e9 || b.Base != 0 || b.Factor != 0 {
+	if b := consumer.Backoff; b.Max != 30e9 || b.Base != 100e6 || b.Factor != 0 {
 		t.Errorf("backoff is %+v", b)
 	}
 	for _, cfg := range []any{consumer, producer, Connection{}} {

@@ -50,10 +50,10 @@ func (c *Consumer) giveUp(tps []topicPartition, ours bool) {
 	if len(tps) == 0 {
 		return
 	}
-	c.revokeMu.Lock()
-	defer c.revokeMu.Unlock()
+	_ = c.revokes.take(context.Background()) // Whoever has it is bounded.
+	defer c.revokes.leave()
 	c.polls.settle()
-	s := c.sched
+	s, drain := c.sched, c.drainTimeout()
 	s.mu.Lock()
 	lost := s.revokeLocked(tps)
 	s.mu.Unlock()
@@ -64,14 +64,14 @@ func (c *Consumer) giveUp(tps []topicPartition, ours bool) {
 		s.mu.Lock()
 		c.endLocked(lost)
 		s.mu.Unlock()
-		grace := time.NewTimer(endGrace)
-		awaitIdle(s, lost, grace.C)
-		grace.Stop()
+		grace, cancel := c.bounded(endGrace, drain+endGrace)
+		awaitIdle(grace, s, lost)
+		cancel()
 	}
 	if ours {
 		// A member that was removed without knowing it is told "revoked" as well
 		// (franz-go#518). Then the commit is refused, and that is all.
-		ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+		ctx, cancel := c.bounded(commitTimeout, drain+endGrace+stopCommit)
 		if err := c.commit(ctx, lost, true); err != nil {
 			c.log.Warn("offsets could not be committed when partitions were revoked; what was done since the last commit is handled again", slog.Any("error", err))
 		}
@@ -85,10 +85,12 @@ func (c *Consumer) giveUp(tps []topicPartition, ours bool) {
 
 // drain waits for the handlers at work, within the drain timeout.
 func (c *Consumer) drain(lost []*partition) bool {
-	budget := time.NewTimer(max(c.cfg.DrainTimeout, 0))
-	defer budget.Stop()
-	return awaitIdle(c.sched, lost, budget.C)
+	ctx, cancel := c.bounded(c.drainTimeout(), c.drainTimeout())
+	defer cancel()
+	return awaitIdle(ctx, c.sched, lost)
 }
+
+func (c *Consumer) drainTimeout() time.Duration { return max(c.cfg.DrainTimeout, 0) }
 
 // assigned returns the partitions that the consumer has.
 func (c *Consumer) assigned() []topicPartition {
@@ -113,7 +115,7 @@ func (c *Consumer) applyFetching() {
 	pause, resume := map[string][]int32{}, map[string][]int32{}
 	c.sched.mu.Lock()
 	for tp, p := range c.sched.parts {
-		stop := p.stuck || p.refused || p.crowded || p.burying > 0
+		stop := p.stopped()
 		if stop == c.fetching[tp] {
 			continue
 		}
@@ -130,6 +132,7 @@ func (c *Consumer) applyFetching() {
 	}
 	if len(resume) > 0 {
 		client.ResumeFetchPartitions(resume)
+		c.polls.cut() // Records of these partitions may be in the intake.
 	}
 }
 

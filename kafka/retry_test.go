@@ -17,45 +17,49 @@ import (
 // TestEveryCodeIsHandledByTheTable walks the whole table of package errors: one
 // record fails with each code, its neighbours succeed.
 func TestEveryCodeIsHandledByTheTable(t *testing.T) {
-	for _, code := range errors.Codes() {
-		t.Run(code.String(), func(t *testing.T) {
-			bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
-				var mu sync.Mutex
-				tries := 0
-				run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error {
-					if string(r.Key) != "bad" {
-						return nil
-					}
-					mu.Lock()
-					defer mu.Unlock()
-					if tries++; r.Attempt() != tries {
-						t.Errorf("attempt is %d at try %d", r.Attempt(), tries)
-					}
-					return code.New("")
-				}, quiet(t, b))
-				b.Produce(t, kafka.Record{Topic: "orders", Key: []byte("bad")})
-				for i := range 60 { // others succeed meanwhile
-					time.Sleep(time.Second)
-					b.Produce(t, kafka.Record{Topic: "orders", Key: fmt.Appendf(nil, "%d", i)})
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		var mu sync.Mutex
+		tries := map[string]int{}
+		run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error {
+			code, err := errors.ParseCode(string(r.Key))
+			if err != nil || code == errors.OK {
+				return nil
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			tries[string(r.Key)]++
+			if n := tries[string(r.Key)]; r.Attempt() != n {
+				t.Errorf("%v: attempt is %d at try %d", code, r.Attempt(), n)
+			}
+			return code.New("")
+		}, hours(quiet(t, b)))
+		for n, code := range errors.Codes() {
+			b.Produce(t, kafka.Record{Topic: "orders", Key: []byte(code.String())})
+			var dead []kafka.DeadLetter
+			for i := 0; len(dead) <= n; i++ { // others succeed meanwhile
+				if i == 60 {
+					t.Fatalf("%v: no dead letter", code)
 				}
-				dead := b.WaitRecords(t, kafka.DeadLetterTopic("orders", "g"), 1)
-				want := 8
-				if code.Redelivery() == errors.RedeliverNever {
-					want = 1
-				}
-				f, _ := kafka.DecodeFailure(dead[0].Headers)
-				if tries != want || f.Deliveries != want || f.Attempts != want || f.Code != code {
-					t.Errorf("tried %d times, want %d; failure: %+v", tries, want, f)
-				}
-			})
-		})
-	}
+				time.Sleep(time.Second)
+				b.Produce(t, kafka.Record{Topic: "orders", Key: fmt.Appendf(nil, "%d", i)})
+				dead = b.DeadLetters(t, "orders", "g")
+			}
+			want := 8
+			if code.Redelivery() == errors.RedeliverNever {
+				want = 1
+			}
+			f := dead[n].Failure
+			if got := tries[code.String()]; got != want || f.Deliveries != want || f.Attempts != want || f.Code != code {
+				t.Errorf("%v: tried %d times, want %d; failure: %+v", code, got, want, f)
+			}
+		}
+	})
 }
 
 func TestRetriedRecordHoldsUpItsKeyOnly(t *testing.T) {
 	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
 		var got seen
-		cfg := quiet(t, b)
+		cfg := hours(quiet(t, b))
 		cfg.Backoff = resilience.Backoff{Base: time.Hour, Max: time.Hour, Jitter: -1}
 		cfg.RetryFor = -1
 		failed := false
@@ -189,7 +193,7 @@ func TestLoneRecordWaitsForEvidenceBeforeItIsADeadLetter(t *testing.T) {
 
 func TestLoneRecordIsADeadLetterWhenItsTimeIsOver(t *testing.T) {
 	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
-		c := run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error { return errors.Internal.New("") }, quiet(t, b))
+		c := run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error { return errors.Internal.New("") }, hours(quiet(t, b)))
 		b.Produce(t, kafka.Record{Topic: "orders"})
 		time.Sleep(2*time.Hour - time.Minute)
 		if st := c.Status(); st.DeadLetters != 0 || st.Paused != kafka.PausedByOutage {

@@ -1,6 +1,6 @@
 package kafka
 
-import "time"
+import "context"
 
 // revokeLocked stops handing out records of the partitions and drops those that
 // no worker has. What is dropped or not finished goes to the next owner.
@@ -78,8 +78,8 @@ func (s *scheduler) fenceLocked(lost []*partition) {
 }
 
 // awaitIdle waits until none of the partitions' records is in anybody's hands,
-// at most until the timer fires, and reports whether that was reached.
-func awaitIdle(s *scheduler, lost []*partition, timeout <-chan time.Time) bool {
+// at most until ctx ends, and reports whether that was reached.
+func awaitIdle(ctx context.Context, s *scheduler, lost []*partition) bool {
 	for _, p := range lost {
 		s.mu.Lock()
 		idle := p.idle
@@ -89,7 +89,7 @@ func awaitIdle(s *scheduler, lost []*partition, timeout <-chan time.Time) bool {
 		}
 		select {
 		case <-idle:
-		case <-timeout:
+		case <-ctx.Done():
 			return false
 		}
 	}

@@ -3,7 +3,6 @@ package kafka_test
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -69,36 +68,6 @@ func TestStopEndsHandlersAtTheDrainTimeoutAndLeavesTheirRecords(t *testing.T) {
 		}
 		if n := len(b.Records(t, kafka.DeadLetterTopic("orders", "g"))); n != 0 {
 			t.Errorf("%d dead letters of a stop", n)
-		}
-	})
-}
-
-func TestStopDoesNotHangOnAHandlerThatIgnoresItsContext(t *testing.T) {
-	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
-		release := make(chan struct{})
-		defer close(release)
-		started := make(chan struct{})
-		c, err := kafka.NewConsumer(b.Addrs(), "g", []string{"orders"}, func(context.Context, *kafka.Record) error {
-			close(started)
-			<-release
-			return nil
-		}, quiet(t, b))
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- c.Run(ctx) }()
-		b.Produce(t, kafka.Record{Topic: "orders"})
-		<-started
-		cancel()
-		start := time.Now()
-		err = <-done
-		if took := time.Since(start); took > 30*time.Second {
-			t.Errorf("stopping took %v", took)
-		}
-		if errors.CodeOf(err) != errors.DeadlineExceeded || !strings.Contains(err.Error(), "orders/0/0") {
-			t.Errorf("error: %v", err)
 		}
 	})
 }
@@ -348,21 +317,6 @@ func TestSlowHandlersDoNotHoldUpARebalance(t *testing.T) {
 		defer mu.Unlock()
 		if before != 10 || done[0]+done[1] != 10 || begun[0]+begun[1] <= 10 || begun[0] > done[0] && begun[1] > done[1] {
 			t.Errorf("begun %v, %d of it before the rebalance, done %v", begun, before, done)
-		}
-	})
-}
-
-func TestStopWithoutABrokerIsBounded(t *testing.T) {
-	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
-		c := run(t, b, "g", []string{"orders"}, nothing, quiet(t, b))
-		b.Produce(t, records("orders", 10, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
-		b.WaitMembers(t, "g", 1)
-		time.Sleep(time.Millisecond)
-		b.Down()
-		start := time.Now()
-		c.stop(t)
-		if took := time.Since(start); took > 20*time.Second {
-			t.Errorf("stopping took %v", took)
 		}
 	})
 }

@@ -37,7 +37,7 @@ type scheduler struct {
 	blocked      int
 	blockedBytes int64
 	gated        int // partitions that wait for a commit before more is fetched
-	idle         int // workers that wait
+	wakes        wakes
 	closed       bool
 	size         int64 // moving average of a record's size
 
@@ -93,6 +93,10 @@ type partition struct {
 	describe      *description
 }
 
+// stopped reports whether no more records of the partition are to be taken into
+// flight for now.
+func (p *partition) stopped() bool { return p.stuck || p.refused || p.crowded || p.burying > 0 }
+
 // slot is what has an order of its own: a key of a partition. Its first record
 // is in a worker's hands, waits, or makes the slot ready.
 type slot struct {
@@ -114,11 +118,12 @@ type item struct {
 	next     *item
 	seq      int64
 	size     int64
-	attempts int  // that count, since what was given back
-	tries    int  // all, of this stay
-	inHands  bool // a worker handles it
-	burial   bool // its dead letter is being written
-	*trouble      // nil before the first failure
+	hash     uint64 // of its key
+	attempts int    // that count, since what was given back
+	tries    int    // all, of this stay
+	inHands  bool   // a worker handles it
+	burial   bool   // its dead letter is being written
+	*trouble        // nil before the first failure
 }
 
 // record is the record as it was written, whatever a handler made of its own.
@@ -200,6 +205,7 @@ func newScheduler(l limits, outageRatio, floodRatio float64) *scheduler {
 		parts:  map[topicPartition]*partition{},
 		health: health{ratio: outageRatio},
 		flood:  flood{ratio: floodRatio},
+		wakes:  wakes{pace: patience},
 		room:   make(chan struct{}, 1),
 		clock:  make(chan struct{}, 1),
 		kick:   make(chan struct{}, 1),
@@ -231,12 +237,11 @@ func (s *scheduler) offerLocked(p *partition, it *item) bool {
 	s.inFlight++
 	s.bytes += it.size
 	s.size += (it.size - s.size) / 16
-	hash := s.hash(it.delivery.Key)
-	sl := p.slots[hash]
+	sl := p.slots[it.hash]
 	if sl == nil {
 		sl = s.newSlotLocked()
-		sl.part, sl.hash = p, hash
-		p.slots[hash] = sl
+		sl.part, sl.hash = p, it.hash
+		p.slots[it.hash] = sl
 	}
 	it.slot = sl
 	sl.records++
@@ -285,15 +290,11 @@ func (s *scheduler) hash(key []byte) uint64 {
 func (s *scheduler) nextLocked() (it *item, waited bool) {
 	for !s.closed {
 		if it := s.pickLocked(time.Time{}); it != nil {
-			if s.ready.size > 0 && s.idle > 0 {
-				s.work.Signal() // Whoever wakes, wakes the next: nobody is woken for nothing.
-			}
+			s.wakeLocked()
 			return it, waited
 		}
 		waited = true
-		s.idle++
-		s.work.Wait()
-		s.idle--
+		s.waitForWorkLocked()
 	}
 	return nil, waited
 }
@@ -313,6 +314,7 @@ func (s *scheduler) pickLocked(now time.Time) *item {
 	if it != nil {
 		it.inHands = true
 		it.part.busy++
+		s.wakes.handling++
 	}
 	return it
 }
@@ -321,6 +323,7 @@ func (s *scheduler) pickLocked(now time.Time) *item {
 func (s *scheduler) finishLocked(it *item, f failure, now time.Time) verdict {
 	p := it.part
 	it.inHands = false
+	s.wakes.handling--
 	s.idlePartition(p)
 	probe := s.pause != nil && s.pause.probe == it
 	if probe {
@@ -428,17 +431,10 @@ func (s *scheduler) forgetLocked(it *item) {
 	if sl.first == nil {
 		s.freeSlotLocked(sl)
 	} else if !sl.part.revoked {
-		s.readyLocked(sl)
+		s.ready.push(sl)
 	}
 	if s.roomLocked() > 0 {
 		token(s.room)
-	}
-}
-
-func (s *scheduler) readyLocked(sl *slot) {
-	s.ready.push(sl)
-	if s.idle > 0 {
-		s.work.Signal()
 	}
 }
 
@@ -522,7 +518,7 @@ func (s *scheduler) tickLocked(now time.Time) (burials []*item, next time.Time) 
 			return burials, next // The next probe is due when this one has ended, not before.
 		}
 		if !s.pause.next.After(now) {
-			s.work.Signal()
+			s.signalLocked()
 			return burials, next
 		}
 		return burials, earlier(next, s.pause.next)
@@ -530,8 +526,9 @@ func (s *scheduler) tickLocked(now time.Time) (burials []*item, next time.Time) 
 	for len(s.waiting) > 0 && !s.waiting[0].due.After(now) {
 		it := heap.Pop(&s.waiting).(*item)
 		s.unblockLocked(it.slot)
-		s.readyLocked(it.slot)
+		s.ready.push(it.slot)
 	}
+	s.wakeLocked()
 	if len(s.waiting) > 0 {
 		next = earlier(next, s.waiting[0].due)
 	}
@@ -545,6 +542,7 @@ func (s *scheduler) buriedLocked(it *item, err error, wait time.Duration, now ti
 	s.idlePartition(p)
 	if p.fenced || p.revoked && err != nil {
 		s.forgetLocked(it)
+		s.wakeLocked()
 		return verdict{action: actForget}
 	}
 	v := verdict{action: actDone}
@@ -567,6 +565,7 @@ func (s *scheduler) buriedLocked(it *item, err error, wait time.Duration, now ti
 	}
 	s.buried++
 	v.fetch = s.completeLocked(it) || v.fetch
+	s.wakeLocked()
 	return v
 }
 

@@ -157,12 +157,12 @@ func (m *model) fetch() {
 		}
 		for ; room > 0 && p.fetched < len(p.log); room-- {
 			r := p.log[p.fetched]
-			it := &item{size: 10}
+			it := &item{size: 10, hash: m.s.hash([]byte(r.key))}
 			it.delivery.Record = Record{Topic: p.tp.topic, Partition: p.tp.partition, Offset: r.offset, Key: []byte(r.key)}
 			if !m.s.offerLocked(m.s.parts[p.tp], it) && p.draining == nil {
 				m.fatalf("offset %d of %v was refused", r.offset, p.tp)
 			}
-			if m.s.offerLocked(m.s.parts[p.tp], &item{size: 10, delivery: delivery{Record: it.delivery.Record}}) {
+			if m.s.offerLocked(m.s.parts[p.tp], &item{size: 10, hash: it.hash, delivery: delivery{Record: it.delivery.Record}}) {
 				m.fatalf("offset %d of %v was taken twice", r.offset, p.tp)
 			}
 			p.fetched++

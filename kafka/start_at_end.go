@@ -59,8 +59,10 @@ func (c *Consumer) beginAtEnd(ctx context.Context, offsets map[string]map[int32]
 			offsets[topic][p] = kgo.NewOffset().At(end.Offset)
 		}
 	}
-	c.commitMu.Lock()
-	defer c.commitMu.Unlock()
+	if err := c.commits.take(ctx); err != nil {
+		return nil, err
+	}
+	defer c.commits.leave()
 	refused, err := commitOffsets(ctx, client, fresh)
 	if err != nil {
 		return nil, err

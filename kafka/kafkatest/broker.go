@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,10 +10,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // TB is the part of testing.TB that the helpers use, so that a program that
@@ -90,6 +93,7 @@ type Broker struct {
 	cfg     Config
 	cluster *kfake.Cluster
 	net     *network
+	clients atomic.Uint64 // that asked for what to measure
 
 	mu     sync.RWMutex // kfake blocks forever on a question after its Close.
 	closed chan struct{}
@@ -130,8 +134,27 @@ func New(cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kafkatest: start: %w", err)
 	}
+	b.cluster.ControlKey(int16(kmsg.GetTelemetrySubscriptions), b.noTelemetry)
 	return b, nil
 }
+
+// noTelemetry answers as a Kafka that nobody has configured to collect the
+// metrics of its clients (KIP-714). kfake asks for all of them every 30 s, which
+// is most of what an idle client does, and all the work of a test of hours.
+func (b *Broker) noTelemetry(r kmsg.Request) (kmsg.Response, error, bool) {
+	b.cluster.KeepControl()
+	req := r.(*kmsg.GetTelemetrySubscriptionsRequest)
+	resp := req.ResponseKind().(*kmsg.GetTelemetrySubscriptionsResponse)
+	resp.ClientInstanceID = req.ClientInstanceID
+	if resp.ClientInstanceID == [16]byte{} {
+		binary.BigEndian.PutUint64(resp.ClientInstanceID[8:], b.clients.Add(1))
+	}
+	resp.PushIntervalMillis = int32(telemetryInterval.Milliseconds())
+	return resp, nil, true
+}
+
+// telemetryInterval is Kafka's default of a subscription's interval.ms.
+const telemetryInterval = 5 * time.Minute
 
 // Close stops the broker and ends its connections. What was written is gone.
 // It may be called more than once.

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/backend-platform/sdk/kafka/kafkatest"
+)
+
+const (
+	// brokersEnv names the brokers of a real cluster to run the Kafka rows on.
+	brokersEnv = "KAFKA_BROKERS"
+	// serveEnv makes this program the embedded broker of another process of it.
+	serveEnv = "BENCHMARKS_SERVE_BROKER"
+
+	recordBytes = 256
+	recordKeys  = 1000
+)
+
+// cluster is what the Kafka rows run on: a real cluster, or an embedded broker in a process of its
+// own, so that its work is in nobody's figures.
+type cluster struct {
+	addrs []string
+	real  bool
+	admin *kgo.Client
+
+	mu    sync.Mutex
+	named map[string]string // topics by what they are for
+	held  map[string]int    // records by topic
+	stop  func()
+}
+
+// theCluster is shared by the rows and ends with the program.
+var theCluster = sync.OnceValues(startCluster)
+
+func startCluster() (*cluster, error) {
+	c := &cluster{named: map[string]string{}, held: map[string]int{}, stop: func() {}}
+	if env := os.Getenv(brokersEnv); env != "" {
+		c.addrs, c.real = strings.Split(env, ","), true
+	} else if err := c.spawn(); err != nil {
+		return nil, fmt.Errorf("start an embedded broker: %w", err)
+	}
+	var err error
+	c.admin, err = kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
+		kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(100_000))
+	return c, err
+}
+
+// spawn starts the embedded broker. It ends when its standard input does, and so with this process.
+func (c *cluster) spawn() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), serveEnv+"=1")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	c.stop = func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	c.addrs = strings.Split(strings.TrimSpace(line), ",")
+	return err
+}
+
+// serveBroker is the other process.
+func serveBroker() error {
+	broker, err := kafkatest.New(kafkatest.Config{})
+	if err != nil {
+		return err
+	}
+	defer broker.Close()
+	fmt.Println(strings.Join(broker.Addrs(), ","))
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// shared is a topic that rows have in common.
+func (c *cluster) shared(name string, partitions int) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.named[name] != "" {
+		return c.named[name], nil
+	}
+	topic, err := c.topic(name, partitions)
+	if err == nil {
+		c.named[name] = topic
+	}
+	return topic, err
+}
+
+// topic makes a topic that ends with the program.
+func (c *cluster) topic(name string, partitions int) (string, error) {
+	name = "benchmark-" + name
+	if c.real {
+		name += "-" + strconv.FormatInt(time.Now().UnixNano(), 36)
+	}
+	_, err := kadm.NewClient(c.admin).CreateTopic(context.Background(), int32(partitions), -1, nil, name)
+	if err != nil {
+		return "", fmt.Errorf("create topic %q: %w", name, err)
+	}
+	return name, nil
+}
+
+// fill writes records until the topic holds n. Their values cannot be compressed: what is read is
+// what is stored.
+func (c *cluster) fill(topic string, n int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	value := make([]byte, recordBytes)
+	source := rand.NewChaCha8([32]byte{})
+	var first error
+	var once sync.Once
+	for ; c.held[topic] < n; c.held[topic]++ {
+		_, _ = source.Read(value)
+		r := &kgo.Record{Topic: topic, Key: strconv.AppendInt(nil, int64(c.held[topic]%recordKeys), 10), Value: append([]byte(nil), value...)}
+		c.admin.Produce(context.Background(), r, func(_ *kgo.Record, err error) {
+			if err != nil {
+				once.Do(func() { first = err })
+			}
+		})
+	}
+	if err := c.admin.Flush(context.Background()); err != nil {
+		return err
+	}
+	return first
+}
+
+// group is a name that no other group has.
+func (c *cluster) group() string {
+	return "benchmark-" + strconv.FormatInt(time.Now().UnixNano(), 36)
+}
+
+func (c *cluster) close() {
+	admin := kadm.NewClient(c.admin)
+	for _, topic := range c.named {
+		_, _ = admin.DeleteTopics(context.Background(), topic)
+	}
+	c.admin.Close()
+	c.stop()
+}

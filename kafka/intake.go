@@ -1,0 +1,139 @@
+package kafka
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// intake holds what was fetched and is not in flight yet. The client fetches
+// again only when all that it fetched was taken from it: so all of it is taken at
+// once, and waits here while the next fetch is under way. The partitions take
+// turns.
+//
+// A record in the intake has not begun: when its partition is revoked it is
+// dropped, and when the partition is to wait, it waits with it. The intake
+// belongs to the goroutine that polls; methods whose name ends in Locked read
+// the state of partitions and want the scheduler's mutex to be held.
+type intake struct {
+	queue []*fetched
+	bytes int64
+}
+
+// fetched are records of one partition, under one assignment.
+type fetched struct {
+	part    *partition
+	records []*kgo.Record
+}
+
+// intakeRun is how many records of a partition are taken into flight at a time.
+// They share an allocation.
+const intakeRun = 16
+
+func (in *intake) add(p *partition, records []*kgo.Record) {
+	if len(records) == 0 {
+		return
+	}
+	in.queue = append(in.queue, &fetched{p, records})
+	for _, r := range records {
+		in.bytes += recordSize(r)
+	}
+}
+
+// takeLocked returns records of the partition whose turn it is, at most room;
+// none if there are none that may be handled.
+func (in *intake) takeLocked(room int) (*partition, []*kgo.Record) {
+	if room == 0 {
+		return nil, nil
+	}
+	for range len(in.queue) {
+		f := in.queue[0]
+		in.queue = in.queue[1:]
+		switch {
+		case f.part.revoked:
+			in.drop(f.records)
+		case f.part.stopped():
+			in.queue = append(in.queue, f)
+		default:
+			n := min(room, intakeRun, len(f.records))
+			run := f.records[:n:n]
+			f.records = f.records[n:]
+			in.drop(run)
+			if len(f.records) > 0 {
+				in.queue = append(in.queue, f)
+			}
+			return f.part, run
+		}
+	}
+	return nil, nil
+}
+
+// readyLocked reports whether there is a record that may be handled.
+func (in *intake) readyLocked() bool {
+	for _, f := range in.queue {
+		if !f.part.revoked && !f.part.stopped() {
+			return true
+		}
+	}
+	return false
+}
+
+func (in *intake) drop(records []*kgo.Record) {
+	for _, r := range records {
+		in.bytes -= recordSize(r)
+	}
+}
+
+func recordSize(r *kgo.Record) int64 {
+	size := len(r.Key) + len(r.Value)
+	for i := range r.Headers {
+		size += len(r.Headers[i].Key) + len(r.Headers[i].Value)
+	}
+	return int64(size)
+}
+
+// offer takes records of a partition into flight.
+func (c *Consumer) offer(p *partition, records []*kgo.Record) {
+	items := c.newItems(records)
+	s := c.sched
+	taken := int64(0)
+	s.mu.Lock()
+	for i := range items {
+		if s.offerLocked(p, &items[i]) {
+			taken++
+		}
+	}
+	s.wakeLocked()
+	s.mu.Unlock()
+	if taken > 0 {
+		c.metrics.consumed.Add(context.Background(), taken, p.describe.topic...)
+	}
+}
+
+// newItems copies records out of the client's batch; keys, values and header
+// values still point into it. The items are one allocation, and live as long as
+// the last of them: they must be few.
+func (c *Consumer) newItems(records []*kgo.Record) []item {
+	items := make([]item, len(records))
+	for i, r := range records {
+		it := &items[i]
+		it.source, it.size, it.hash = r, recordSize(r), c.sched.hash(r.Key)
+		it.delivery.group = c.group
+		it.delivery.Record = recordOf(r)
+	}
+	return items
+}
+
+func recordOf(r *kgo.Record) Record {
+	record := Record{
+		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, LeaderEpoch: r.LeaderEpoch,
+		Key: r.Key, Value: r.Value, Timestamp: r.Timestamp,
+	}
+	if len(r.Headers) > 0 {
+		record.Headers = make([]Header, len(r.Headers))
+		for i, h := range r.Headers {
+			record.Headers[i] = Header(h)
+		}
+	}
+	return record
+}
