@@ -3,21 +3,14 @@ package httpclient
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -26,68 +19,26 @@ import (
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/internal/certs/certstest"
 )
 
 // An authority issues certificates into files.
 type authority struct {
-	dir  string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	pem  []byte
+	*certstest.Authority
+	dir string
 }
 
 func newAuthority(t *testing.T, dir string) *authority {
 	t.Helper()
-	a := &authority{dir: dir, key: newKey(t)}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(1000 * time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, a.key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	a.pem = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return a
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func (a *authority) pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
-	return pool
+	return &authority{certstest.NewAuthority(t, "authority"), dir}
 }
 
 // issue returns a certificate for a name, and its two files in PEM.
 func (a *authority) issue(t *testing.T, name string) (pair tls.Certificate, cert, key []byte) {
 	t.Helper()
-	private := newKey(t)
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(100 * time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}, a.cert, private.Public(), a.key)
+	cert, key = a.Issue(t, certstest.Request{Subject: name, Hosts: []string{name}})
+	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	key = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-	if pair, err = tls.X509KeyPair(cert, key); err != nil {
 		t.Fatal(err)
 	}
 	return pair, cert, key
@@ -95,11 +46,7 @@ func (a *authority) issue(t *testing.T, name string) (pair tls.Certificate, cert
 
 func (a *authority) write(t *testing.T, name string, content []byte) string {
 	t.Helper()
-	path := filepath.Join(a.dir, name)
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return certstest.Write(t, a.dir, name, content)
 }
 
 // A pipeServer is a net/http server over TLS whose connections are in memory, for bubbles.
@@ -243,14 +190,14 @@ func TestReplacedCertificateIsUsedByTheNextConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ca := newAuthority(t, t.TempDir())
 		serverPair, _, _ := ca.issue(t, "inventory")
-		server := newPipeServer(t, &tls.Config{Certificates: []tls.Certificate{serverPair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool()},
+		server := newPipeServer(t, &tls.Config{Certificates: []tls.Certificate{serverPair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.Pool()},
 			func(w http.ResponseWriter, r *http.Request) {
 				_, _ = fmt.Fprint(w, r.Proto, " ", r.TLS.PeerCertificates[0].Subject.CommonName)
 			})
 		_, cert, key := ca.issue(t, "first")
 		var lines lockedBuffer
 		client := server.client(t, Config{
-			CertFile: ca.write(t, "tls.crt", cert), KeyFile: ca.write(t, "tls.key", key), CAFile: ca.write(t, "ca.crt", ca.pem),
+			CertFile: ca.write(t, "tls.crt", cert), KeyFile: ca.write(t, "tls.key", key), CAFile: ca.write(t, "ca.crt", ca.PEM),
 			Logger: slog.New(slog.NewTextHandler(&lines, nil)),
 		})
 		ask := func(want string) {
@@ -294,13 +241,13 @@ func TestReplacedAuthoritiesAreUsedByTheNextCall(t *testing.T) {
 			return new(pair), nil
 		}}, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
 		var lines lockedBuffer
-		client := server.client(t, Config{CAFile: before.write(t, "ca.crt", before.pem), Logger: slog.New(slog.NewTextHandler(&lines, nil))})
+		client := server.client(t, Config{CAFile: before.write(t, "ca.crt", before.PEM), Logger: slog.New(slog.NewTextHandler(&lines, nil))})
 		if _, err := whoIsThere(client); err != nil {
 			t.Fatal(err)
 		}
 
 		// The old authority is taken back: the connection that it vouched for is used no longer.
-		before.write(t, "ca.crt", after.pem)
+		before.write(t, "ca.crt", after.PEM)
 		time.Sleep(11 * time.Second)
 		_, err := whoIsThere(client)
 		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); !ok || errors.Retryable(err) {
@@ -328,7 +275,7 @@ func TestCertificateFilesAreCheckedByNew(t *testing.T) {
 	ca := newAuthority(t, t.TempDir())
 	_, cert, key := ca.issue(t, "orders")
 	_, _, otherKey := ca.issue(t, "other")
-	certFile, keyFile, caFile := ca.write(t, "tls.crt", cert), ca.write(t, "tls.key", key), ca.write(t, "ca.crt", ca.pem)
+	certFile, keyFile, caFile := ca.write(t, "tls.crt", cert), ca.write(t, "tls.key", key), ca.write(t, "ca.crt", ca.PEM)
 	missing := filepath.Join(ca.dir, "missing")
 	for want, cfg := range map[string]Config{
 		"":                                   {CertFile: certFile, KeyFile: keyFile, CAFile: caFile},
@@ -337,7 +284,7 @@ func TestCertificateFilesAreCheckedByNew(t *testing.T) {
 		"CertFile: read":                     {CertFile: certFile, KeyFile: missing},
 		"private key does not match":         {CertFile: certFile, KeyFile: ca.write(t, "other.key", otherKey)},
 		"CAFile: read":                       {CAFile: missing},
-		"CAFile: is given, and so is TLS":    {CAFile: caFile, TLS: &tls.Config{RootCAs: ca.pool()}},
+		"CAFile: is given, and so is TLS":    {CAFile: caFile, TLS: &tls.Config{RootCAs: ca.Pool()}},
 		"CAFile: is given, and so is Trans":  {CAFile: caFile, Transport: http.DefaultTransport},
 		"CertFile: is given, and so is a":    {CertFile: certFile, KeyFile: keyFile, TLS: &tls.Config{Certificates: []tls.Certificate{{}}}},
 		"CertFile: is given, and so is Tr":   {CertFile: certFile, KeyFile: keyFile, Transport: http.DefaultTransport},
@@ -379,7 +326,7 @@ func TestDeadConnectionsAreFoundByPings(t *testing.T) {
 			}
 			return conn
 		}
-		client := server.client(t, Config{TLS: &tls.Config{RootCAs: ca.pool()}, Timeout: -1, AttemptTimeout: -1})
+		client := server.client(t, Config{TLS: &tls.Config{RootCAs: ca.Pool()}, Timeout: -1, AttemptTimeout: -1})
 		if got, err := whoIsThere(client); err != nil || got != "HTTP/2.0" {
 			t.Fatalf("%q, %v", got, err)
 		}

@@ -2,16 +2,9 @@ package httpserver_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -23,70 +16,29 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/backend-platform/sdk/httpserver"
+	"github.com/backend-platform/sdk/internal/certs/certstest"
 )
 
 // certFiles is an authority that writes what it issues into files.
 type certFiles struct {
-	dir  string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	*certstest.Authority
+	dir string
 }
 
 func newCertFiles(t *testing.T) *certFiles {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &certFiles{dir: t.TempDir(), key: key}
-	a.cert = &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(1000 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, a.cert, a.cert, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	a.write(t, "ca.pem", "CERTIFICATE", der)
+	a := &certFiles{certstest.NewAuthority(t, "authority"), t.TempDir()}
+	certstest.Write(t, a.dir, "ca.pem", a.PEM)
 	return a
 }
 
 func (a *certFiles) path(name string) string { return filepath.Join(a.dir, name) }
 
-func (a *certFiles) write(t *testing.T, name, kind string, der []byte) {
-	t.Helper()
-	if err := os.WriteFile(a.path(name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // issue writes name.crt and name.key.
 func (a *certFiles) issue(t *testing.T, name, subject string) tls.Certificate {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: subject}, DNSNames: []string{"orders.example.com"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(100 * time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.write(t, name+".crt", "CERTIFICATE", der)
-	a.write(t, name+".key", "PRIVATE KEY", keyDER)
-	pair, err := tls.LoadX509KeyPair(a.path(name+".crt"), a.path(name+".key"))
+	cert, key := a.Issue(t, certstest.Request{Subject: subject})
+	pair, err := tls.LoadX509KeyPair(certstest.Write(t, a.dir, name+".crt", cert), certstest.Write(t, a.dir, name+".key", key))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,8 +48,7 @@ func (a *certFiles) issue(t *testing.T, name, subject string) tls.Certificate {
 // secureClient has a connection of its own for each request.
 func (a *certFiles) client(t *testing.T, l *pipeListener, certificates ...tls.Certificate) *http.Client {
 	t.Helper()
-	roots := x509.NewCertPool()
-	roots.AddCert(a.cert)
+	roots := a.Pool()
 	transport := &http.Transport{
 		DialContext: l.dial, DisableKeepAlives: true, ForceAttemptHTTP2: true,
 		TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: certificates, MinVersion: tls.VersionTLS12},

@@ -1,82 +1,38 @@
 package tracing_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+
+	"github.com/backend-platform/sdk/internal/certs/certstest"
 )
 
 // certificates writes what the variables name and returns what a collector that wants them serves with.
 func certificates(t *testing.T) (files map[string]string, server *tls.Config) {
 	t.Helper()
 	dir := t.TempDir()
-	write := func(name, kind string, content []byte) string {
-		file := filepath.Join(dir, name)
-		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return file
-	}
-	caKey, caCert, caDER := certificate(t, nil, nil)
-	key, _, der := certificate(t, caCert, caKey)
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	ca := certstest.NewAuthority(t, "test")
+	cert, key := ca.Issue(t, certstest.Request{Subject: "test", Hosts: []string{"127.0.0.1"}})
+	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool := x509.NewCertPool()
-	pool.AddCert(caCert)
 	return map[string]string{
-			"CERTIFICATE":        write("ca.pem", "CERTIFICATE", caDER),
-			"CLIENT_CERTIFICATE": write("client.pem", "CERTIFICATE", der),
-			"CLIENT_KEY":         write("client.key", "PRIVATE KEY", keyDER),
+			"CERTIFICATE":        certstest.Write(t, dir, "ca.pem", ca.PEM),
+			"CLIENT_CERTIFICATE": certstest.Write(t, dir, "client.pem", cert),
+			"CLIENT_KEY":         certstest.Write(t, dir, "client.key", key),
 		}, &tls.Config{
 			MinVersion:   tls.VersionTLS12,
-			Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+			Certificates: []tls.Certificate{pair},
 			ClientAuth:   tls.RequireAndVerifyClientCert,
-			ClientCAs:    pool,
+			ClientCAs:    ca.Pool(),
 		}
-}
-
-func certificate(t *testing.T, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*ecdsa.PrivateKey, *x509.Certificate, []byte) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	if parent == nil {
-		template.IsCA, template.BasicConstraintsValid = true, true
-		parent, parentKey = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, parentKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key, cert, der
 }
 
 func TestCertificatesOfTheEnvironmentAreUsedOnBothSides(t *testing.T) {

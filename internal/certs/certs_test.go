@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"log/slog"
 	"os"
@@ -34,8 +33,7 @@ func TestReplacedCertificateIsUsed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		roots := x509.NewCertPool()
-		roots.AddCert(ca.cert)
+		roots := ca.Pool()
 		handshake := func() string {
 			name, serverErr, clientErr := shakeHands(t,
 				&tls.Config{GetCertificate: pair.GetCertificate, MinVersion: tls.VersionTLS12},

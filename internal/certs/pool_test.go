@@ -2,7 +2,6 @@ package certs_test
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"os"
 	"path/filepath"
@@ -23,7 +22,7 @@ func TestPoolAndClientCertificateAreReplaced(t *testing.T) {
 			cert, key := ca.issue(t, "client", -time.Hour, time.Hour)
 			write(t, clientFile, append(cert, key...))
 		}
-		write(t, caFile, first.pem)
+		write(t, caFile, first.PEM)
 		present(first)
 		var log lines
 		pool, err := certs.NewPool(caFile, log.logger())
@@ -39,8 +38,7 @@ func TestPoolAndClientCertificateAreReplaced(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		roots := x509.NewCertPool()
-		roots.AddCert(first.cert)
+		roots := first.Pool()
 		try := func() error {
 			_, serverErr, _ := shakeHands(t,
 				&tls.Config{
@@ -61,12 +59,12 @@ func TestPoolAndClientCertificateAreReplaced(t *testing.T) {
 		if err := try(); err == nil {
 			t.Error("a client of another authority is let in")
 		}
-		write(t, caFile, append(first.pem, second.pem...))
+		write(t, caFile, append(first.PEM, second.PEM...))
 		time.Sleep(certs.Interval)
 		if err := try(); err != nil {
 			t.Errorf("second client, both authorities: %v", err)
 		}
-		write(t, caFile, append(first.pem, block("CERTIFICATE", []byte("rubbish"))...))
+		write(t, caFile, append(first.PEM, block("CERTIFICATE", []byte("rubbish"))...))
 		time.Sleep(certs.Interval)
 		if err := try(); err != nil {
 			t.Errorf("a broken replacement is in use: %v", err)
