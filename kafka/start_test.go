@@ -196,11 +196,13 @@ func TestStartWithoutACredentialSaysThatOneIsWanted(t *testing.T) {
 // is refused.
 func TestStartRefusesACompactedDeadLetterTopic(t *testing.T) {
 	for _, policy := range []string{"compact", "compact,delete"} {
-		bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1, "dlq.orders.g": 1}}, func(t *testing.T, b *kafkatest.Broker) {
-			setConfig(t, b, "dlq.orders.g", "cleanup.policy", policy)
-			_, err := failsToStart(t, b, []string{"orders"}, quiet(t, b))
-			wants(t, err, errors.FailedPrecondition, `dead-letter topic "dlq.orders.g" has cleanup.policy=`+policy,
-				"kafka-configs.sh --bootstrap-server localhost:9092 --alter --entity-type topics --entity-name dlq.orders.g --add-config cleanup.policy=delete")
+		t.Run(policy, func(t *testing.T) {
+			bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1, "dlq.orders.g": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+				setConfig(t, b, "dlq.orders.g", "cleanup.policy", policy)
+				_, err := failsToStart(t, b, []string{"orders"}, quiet(t, b))
+				wants(t, err, errors.FailedPrecondition, `dead-letter topic "dlq.orders.g" has cleanup.policy=`+policy,
+					"kafka-configs.sh --bootstrap-server localhost:9092 --alter --entity-type topics --entity-name dlq.orders.g --add-config cleanup.policy=delete")
+			})
 		})
 	}
 }
