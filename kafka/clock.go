@@ -73,3 +73,19 @@ func (c *Consumer) endLocked(lost []*partition) {
 		}
 	}
 }
+
+// token puts a token into a channel with room for one.
+func token(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// earlier returns the earlier of two times, of which zero is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -25,6 +25,19 @@ func (r PauseReason) String() string {
 	return [...]string{"", "outage", "dead letter flood"}[min(r, PausedByFlood)]
 }
 
+// pause is the state of a consumer that waits for something to work again.
+type pause struct {
+	reason   PauseReason
+	since    time.Time
+	until    time.Time // when it was over
+	err      error     // what led to it
+	interval time.Duration
+	next     time.Time // of the next probe
+	probe    *item     // in a worker's hands
+	fresh    bool      // the next probe is to be a record that was not tried yet
+	probes   int
+}
+
 // pauseLocked stops handing out records. Attempts that were spent in the run-up
 // are given back.
 func (s *scheduler) pauseLocked(reason PauseReason, err error, now time.Time) *pause {

@@ -7,6 +7,11 @@ import (
 	"github.com/backend-platform/sdk/errors"
 )
 
+// maxRefuted is how many outages another record's success may end before a
+// record's failures are taken for its own: otherwise one tenant whose dependency
+// is down would make all others wait again and again on a quiet topic.
+const maxRefuted = 3
+
 // failedLocked decides by the table of package errors what becomes of a record
 // whose attempt failed.
 func (s *scheduler) failedLocked(it *item, f failure, probe bool, now time.Time) verdict {
@@ -126,4 +131,38 @@ func (s *scheduler) buryLocked(it *item) verdict {
 	it.part.busy++
 	s.blockLocked(it.slot)
 	return verdict{action: actBury, fetch: s.crowdLocked(it.part)}
+}
+
+// buriedLocked takes a record back whose dead letter was written, or not.
+func (s *scheduler) buriedLocked(it *item, err error, wait time.Duration, now time.Time) verdict {
+	p := it.part
+	it.burial = false
+	s.idlePartition(p)
+	if p.fenced || p.revoked && err != nil {
+		s.forgetLocked(it)
+		s.wakeLocked()
+		return verdict{action: actForget}
+	}
+	v := verdict{action: actDone}
+	if err != nil {
+		v.action, v.wait = actBury, wait
+		if !it.unburied {
+			it.unburied = true
+			p.burying++
+			v.fetch = p.burying == 1
+		}
+		it.due = now.Add(wait)
+		heap.Push(&s.burials, it)
+		token(s.clock)
+		return v
+	}
+	if it.unburied {
+		it.unburied = false
+		p.burying--
+		v.fetch = p.burying == 0
+	}
+	s.buried++
+	v.fetch = s.completeLocked(it) || v.fetch
+	s.wakeLocked()
+	return v
 }

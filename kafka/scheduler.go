@@ -5,9 +5,6 @@ import (
 	"hash/maphash"
 	"sync"
 	"time"
-
-	"github.com/backend-platform/sdk/errors"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // scheduler deals the records of the assigned partitions to the workers: one
@@ -62,140 +59,6 @@ type limits struct {
 	ahead      int // complete records beyond the committed offset, per partition
 	probeFirst time.Duration
 	probeMax   time.Duration
-}
-
-type topicPartition struct {
-	topic     string
-	partition int32
-}
-
-// partition is one assignment of a partition. Another assignment of the same
-// partition is another value.
-type partition struct {
-	topicPartition
-	tracker tracker
-	slots   map[uint64]*slot
-
-	busy    int           // records in the hands of workers, or being written to the dead letters
-	idle    chan struct{} // closed when busy is 0; nil before the revoke
-	revoked bool          // nothing is handed out any more
-	fenced  bool          // nothing counts any more
-
-	blocked      int
-	blockedBytes int64
-	gated        bool
-	refused      bool // the broker refuses its offsets, and too many are not committed
-	stuck        bool // too many complete records wait for an incomplete one
-	crowded      bool // too many records wait behind blocked ones
-	burying      int  // records whose dead letter cannot be written
-
-	highWatermark int64
-	describe      *description
-}
-
-// stopped reports whether no more records of the partition are to be taken into
-// flight for now.
-func (p *partition) stopped() bool { return p.stuck || p.refused || p.crowded || p.burying > 0 }
-
-// slot is what has an order of its own: a key of a partition. Its first record
-// is in a worker's hands, waits, or makes the slot ready.
-type slot struct {
-	part        *partition
-	hash        uint64
-	first, last *item
-	records     int
-	bytes       int64
-	blocked     bool
-}
-
-// item is a record in flight. What only a record in trouble needs is apart: most
-// records never fail, and each of them pays for every byte.
-type item struct {
-	delivery delivery // of the first attempt; its record is the handler's
-	source   *kgo.Record
-	part     *partition
-	slot     *slot
-	next     *item
-	seq      int64
-	size     int64
-	hash     uint64 // of its key
-	attempts int    // that count, since what was given back
-	tries    int    // all, of this stay
-	inHands  bool   // a worker handles it
-	burial   bool   // its dead letter is being written
-	*trouble        // nil before the first failure
-}
-
-// record is the record as it was written, whatever a handler made of its own.
-func (it *item) record() Record {
-	if it.source == nil {
-		return it.delivery.Record
-	}
-	return recordOf(it.source)
-}
-
-// trouble is the state of a record that failed.
-type trouble struct {
-	failure      failure
-	due          time.Time
-	firstFailure time.Time
-	lastTried    time.Time
-	since        time.Time // of the failures that count; zero after an outage
-	handledThen  uint64    // scheduler.handled at that time
-	refuted      int       // outages that another record's success ended
-	held         bool      // by a pause
-	unburied     bool      // its dead letter could not be written so far
-	burials      int       // attempts at writing the dead letter that failed
-	heapIndex    int
-}
-
-// failure is what a failed attempt said.
-type failure struct {
-	err        error
-	code       errors.Code
-	redelivery errors.Redelivery
-	circuit    bool // a circuit breaker refused the call
-	retryAfter time.Duration
-	ours       bool // we ended the handler's context to give the partition up
-	trace      string
-}
-
-// maxRefuted is how many outages another record's success may end before a
-// record's failures are taken for its own: otherwise one tenant whose dependency
-// is down would make all others wait again and again on a quiet topic.
-const maxRefuted = 3
-
-// verdict is what becomes of a record after an attempt, for those who log,
-// count and act outside the lock.
-type verdict struct {
-	action  action
-	wait    time.Duration
-	paused  *pause // the consumer paused because of it
-	resumed *pause // the consumer goes on because of it
-	fetch   bool   // which partitions are fetched has changed
-}
-
-type action uint8
-
-const (
-	actDone action = iota
-	actRetry
-	actHold
-	actBury
-	actForget
-)
-
-// pause is the state of a consumer that waits for something to work again.
-type pause struct {
-	reason   PauseReason
-	since    time.Time
-	until    time.Time // when it was over
-	err      error     // what led to it
-	interval time.Duration
-	next     time.Time // of the next probe
-	probe    *item     // in a worker's hands
-	fresh    bool      // the next probe is to be a record that was not tried yet
-	probes   int
 }
 
 func newScheduler(l limits, outageRatio, floodRatio float64) *scheduler {
@@ -257,32 +120,6 @@ func (s *scheduler) offerLocked(p *partition, it *item) bool {
 	sl.last.next = it
 	sl.last = it
 	return true
-}
-
-// newSlotLocked reuses slots: most hold one record, and live as long as it.
-func (s *scheduler) newSlotLocked() *slot {
-	if len(s.free) == 0 {
-		return new(slot)
-	}
-	sl := s.free[len(s.free)-1]
-	s.free = s.free[:len(s.free)-1]
-	return sl
-}
-
-func (s *scheduler) freeSlotLocked(sl *slot) {
-	delete(sl.part.slots, sl.hash)
-	*sl = slot{}
-	s.free = append(s.free, sl) // At most limits.records slots exist at a time.
-}
-
-// hash maps a key to its slot. Two keys with one hash wait for each other, which
-// is harmless. Records without a key share one slot: their order is the
-// partition's.
-func (s *scheduler) hash(key []byte) uint64 {
-	if key == nil {
-		return 0
-	}
-	return max(maphash.Bytes(s.seed, key), 1)
 }
 
 // nextLocked hands out a record to a worker. It waits for one, says whether it
@@ -353,15 +190,6 @@ func (s *scheduler) finishLocked(it *item, f failure, now time.Time) verdict {
 	return s.failedLocked(it, f, probe, now)
 }
 
-// idlePartition notes that a record is in nobody's hands any more.
-func (s *scheduler) idlePartition(p *partition) {
-	p.busy--
-	if p.busy == 0 && p.idle != nil {
-		close(p.idle)
-		p.idle = nil
-	}
-}
-
 // completeLocked marks the record's offset and lets the next of its key go. It
 // reports whether the partition's fetching has to be paused or resumed.
 func (s *scheduler) completeLocked(it *item) (fetch bool) {
@@ -378,44 +206,6 @@ func (s *scheduler) completeLocked(it *item) (fetch bool) {
 		p.stuck, fetch = stuck, true
 	}
 	return fetch
-}
-
-// aheadLocked asks for a commit before its time, and lets no more records in
-// while a partition has too many complete records that are not committed.
-func (s *scheduler) aheadLocked(p *partition, ahead, room int) {
-	if _, _, ok := p.tracker.uncommitted(); !ok {
-		return
-	}
-	token(s.kick)
-	if ahead >= room && !p.gated && !p.refused {
-		p.gated = true
-		s.gated++
-	}
-}
-
-// committedLocked notes what the broker has. A partition of which everything is
-// committed that can be waits for a record and not for a commit: it is stuck,
-// and the others are not to wait with it. It reports whether the partition's
-// fetching has to be resumed.
-func (s *scheduler) committedLocked(p *partition, offset int64) (fetch bool) {
-	p.tracker.commit(offset)
-	fetch = p.refused
-	p.refused = false
-	_, _, more := p.tracker.uncommitted()
-	if p.gated && (!more || p.tracker.ahead() < s.limits.ahead-s.limits.records) {
-		s.openLocked([]*partition{p})
-	}
-	return fetch
-}
-
-// openLocked opens the gate that partitions keep closed.
-func (s *scheduler) openLocked(parts []*partition) {
-	for _, p := range parts {
-		if p.gated {
-			p.gated = false
-			s.gated--
-		}
-	}
 }
 
 // forgetLocked takes a record, the first of its slot, out of flight.
@@ -436,69 +226,6 @@ func (s *scheduler) forgetLocked(it *item) {
 	if s.roomLocked() > 0 {
 		token(s.room)
 	}
-}
-
-// blockLocked counts the slot's records as unable to go on.
-func (s *scheduler) blockLocked(sl *slot) {
-	if !sl.blocked {
-		sl.blocked = true
-		s.countBlocked(sl.part, sl.records, sl.bytes)
-	}
-}
-
-func (s *scheduler) unblockLocked(sl *slot) {
-	if sl.blocked {
-		sl.blocked = false
-		s.countBlocked(sl.part, -sl.records, -sl.bytes)
-	}
-}
-
-func (s *scheduler) countBlocked(p *partition, records int, bytes int64) {
-	s.blocked += records
-	s.blockedBytes += bytes
-	p.blocked += records
-	p.blockedBytes += bytes
-}
-
-// crowdLocked decides whether a partition has so many records behind blocked
-// ones that it must leave the rest of the room to the others, and reports
-// whether that changed. A partition may take as much as is left over: with one
-// such partition half of the room stays free, with two a quarter, and never
-// none (dynamic thresholds, Choudhury and Hahne 1998). A partition without such
-// records is never crowded: nothing of it would happen that could end it.
-func (s *scheduler) crowdLocked(p *partition) (changed bool) {
-	crowded := p.blocked >= s.limits.records-s.blocked || p.blockedBytes >= s.limits.bytes-s.blockedBytes
-	if p.crowded && !crowded {
-		crowded = 2*p.blocked >= s.limits.records-s.blocked || 2*p.blockedBytes >= s.limits.bytes-s.blockedBytes
-	}
-	crowded = crowded && p.blocked > 0
-	if crowded == p.crowded {
-		return false
-	}
-	p.crowded = crowded
-	return true
-}
-
-// roomLocked says how many records may be fetched now.
-func (s *scheduler) roomLocked() int {
-	free := s.limits.records - s.inFlight
-	freeBytes := s.limits.bytes - s.bytes
-	if s.closed || s.gated > 0 || free <= 0 || freeBytes <= 0 {
-		return 0
-	}
-	if s.pause != nil {
-		// One record that was not tried yet, for a probe that is not the record
-		// which fails.
-		if s.ready.size == 0 && s.pause.probe == nil {
-			return 1
-		}
-		return 0
-	}
-	// A poll has its price: not for a few records while the workers have plenty.
-	if runnable := s.inFlight - s.blocked; runnable > s.limits.records/4 && free < s.limits.records/2 {
-		return 0
-	}
-	return int(min(int64(free), freeBytes/max(s.size, 1)+1))
 }
 
 // tickLocked makes ready what is due and returns the records whose dead letter
@@ -535,57 +262,7 @@ func (s *scheduler) tickLocked(now time.Time) (burials []*item, next time.Time) 
 	return burials, next
 }
 
-// buriedLocked takes a record back whose dead letter was written, or not.
-func (s *scheduler) buriedLocked(it *item, err error, wait time.Duration, now time.Time) verdict {
-	p := it.part
-	it.burial = false
-	s.idlePartition(p)
-	if p.fenced || p.revoked && err != nil {
-		s.forgetLocked(it)
-		s.wakeLocked()
-		return verdict{action: actForget}
-	}
-	v := verdict{action: actDone}
-	if err != nil {
-		v.action, v.wait = actBury, wait
-		if !it.unburied {
-			it.unburied = true
-			p.burying++
-			v.fetch = p.burying == 1
-		}
-		it.due = now.Add(wait)
-		heap.Push(&s.burials, it)
-		token(s.clock)
-		return v
-	}
-	if it.unburied {
-		it.unburied = false
-		p.burying--
-		v.fetch = p.burying == 0
-	}
-	s.buried++
-	v.fetch = s.completeLocked(it) || v.fetch
-	s.wakeLocked()
-	return v
-}
-
 func (s *scheduler) closeLocked() {
 	s.closed = true
 	s.work.Broadcast()
-}
-
-// token puts a token into a channel with room for one.
-func token(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-// earlier returns the earlier of two times, of which zero is none.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }

@@ -110,7 +110,7 @@ func (t *tracing) start(ctx context.Context, name string, options []trace.SpanSt
 	}
 	child, span := t.tracer.Start(ctx, name, options...)
 	if t.provider == nil && !span.IsRecording() && span.SpanContext().Equal(trace.SpanContextFromContext(ctx)) && reflect.TypeOf(provider).Comparable() {
-		t.silent.Store(&provider)
+		t.silent.Store(new(provider))
 	}
 	return child, span
 }

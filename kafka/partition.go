@@ -1,0 +1,43 @@
+package kafka
+
+type topicPartition struct {
+	topic     string
+	partition int32
+}
+
+// partition is one assignment of a partition. Another assignment of the same
+// partition is another value.
+type partition struct {
+	topicPartition
+	tracker tracker
+	slots   map[uint64]*slot
+
+	busy    int           // records in the hands of workers, or being written to the dead letters
+	idle    chan struct{} // closed when busy is 0; nil before the revoke
+	revoked bool          // nothing is handed out any more
+	fenced  bool          // nothing counts any more
+
+	blocked      int
+	blockedBytes int64
+	gated        bool
+	refused      bool // the broker refuses its offsets, and too many are not committed
+	stuck        bool // too many complete records wait for an incomplete one
+	crowded      bool // too many records wait behind blocked ones
+	burying      int  // records whose dead letter cannot be written
+
+	highWatermark int64
+	describe      *description
+}
+
+// stopped reports whether no more records of the partition are to be taken into
+// flight for now.
+func (p *partition) stopped() bool { return p.stuck || p.refused || p.crowded || p.burying > 0 }
+
+// idlePartition notes that a record is in nobody's hands any more.
+func (s *scheduler) idlePartition(p *partition) {
+	p.busy--
+	if p.busy == 0 && p.idle != nil {
+		close(p.idle)
+		p.idle = nil
+	}
+}
