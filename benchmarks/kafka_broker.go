@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -42,8 +43,19 @@ type cluster struct {
 	stop  func()
 }
 
+func onRealKafka() bool { return os.Getenv(brokersEnv) != "" }
+
 // theCluster is shared by the rows and ends with the program.
-var theCluster = sync.OnceValues(startCluster)
+var (
+	theCluster = sync.OnceValues(startCluster)
+	started    atomic.Pointer[cluster]
+)
+
+func closeCluster() {
+	if c := started.Load(); c != nil {
+		c.close()
+	}
+}
 
 func startCluster() (*cluster, error) {
 	c := &cluster{named: map[string]string{}, held: map[string]int{}, stop: func() {}}
@@ -55,6 +67,7 @@ func startCluster() (*cluster, error) {
 	var err error
 	c.admin, err = kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 		kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(100_000))
+	started.Store(c)
 	return c, err
 }
 
@@ -131,16 +144,24 @@ func (c *cluster) topic(name string, partitions int) (string, error) {
 func (c *cluster) fill(topic string, n int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	value := make([]byte, recordBytes)
 	source := rand.NewChaCha8([32]byte{})
+	held := c.held[topic]
+	c.held[topic] = max(held, n)
+	return c.write(topic, n-held, func(i int) *kgo.Record {
+		value := make([]byte, recordBytes)
+		_, _ = source.Read(value)
+		return &kgo.Record{Topic: topic, Key: strconv.AppendInt(nil, int64(i%recordKeys), 10), Value: value}
+	})
+}
+
+// write writes n records.
+func (c *cluster) write(topic string, n int, record func(i int) *kgo.Record) error {
 	var first error
 	var once sync.Once
-	for ; c.held[topic] < n; c.held[topic]++ {
-		_, _ = source.Read(value)
-		r := &kgo.Record{Topic: topic, Key: strconv.AppendInt(nil, int64(c.held[topic]%recordKeys), 10), Value: append([]byte(nil), value...)}
-		c.admin.Produce(context.Background(), r, func(_ *kgo.Record, err error) {
+	for i := range n {
+		c.admin.Produce(context.Background(), record(i), func(_ *kgo.Record, err error) {
 			if err != nil {
-				once.Do(func() { first = err })
+				once.Do(func() { first = fmt.Errorf("write to %q: %w", topic, err) })
 			}
 		})
 	}

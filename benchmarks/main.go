@@ -31,7 +31,9 @@ func main() {
 		}
 		return
 	}
-	if err := profiled(*profile, func() error { return run(*quick, *only) }); err != nil {
+	err := profiled(*profile, func() error { return run(*quick, *only) })
+	closeCluster()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "benchmarks:", err)
 		os.Exit(1)
 	}
