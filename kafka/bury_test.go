@@ -14,7 +14,6 @@ import (
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/kafka"
 	"github.com/backend-platform/sdk/kafka/kafkatest"
-	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,48 +22,6 @@ import (
 
 func rejectAll(context.Context, *kafka.Record) error {
 	return errors.InvalidArgument.New("bad").WithCause(fmt.Errorf("token=secret123"))
-}
-
-// Nothing of the record is changed, and the dead letter is stamped with the time
-// of the failure: one stamped with the record's own time expired at once.
-func TestDeadLetterIsTheRecordByteForByte(t *testing.T) {
-	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 3}}, func(t *testing.T, b *kafkatest.Broker) {
-		old := time.Now().Add(-8 * 24 * time.Hour)
-		sources := b.Produce(t,
-			kafka.Record{Topic: "orders", Key: nil, Value: nil, Timestamp: old},
-			kafka.Record{Topic: "orders", Key: []byte{}, Value: []byte{}, Timestamp: old},
-			kafka.Record{Topic: "orders", Key: []byte{0xff, 0xfe}, Value: []byte{0xc3, 0x28, 0}, Timestamp: old, Headers: []kafka.Header{
-				{Key: "tag", Value: []byte("a")}, {Key: "tag", Value: []byte("b")}, {Key: "none"}, {Key: "empty", Value: []byte{}}, {Key: "", Value: []byte{0xff}},
-			}},
-		)
-		run(t, b, "g", []string{"orders"}, rejectAll, quiet(t, b))
-		dead := b.WaitRecords(t, "dlq.orders.g", 3)
-		for _, source := range sources {
-			id := kafka.ID{Topic: source.Topic, Partition: source.Partition, Offset: source.Offset}
-			found := false
-			for _, d := range dead {
-				if d.ID() != id {
-					continue
-				}
-				found = true
-				f, _ := kafka.DecodeFailure(d.Headers)
-				got := kafka.Record{Key: d.Key, Value: d.Value, Headers: kafka.StripFailureHeaders(d.Headers)}
-				want := kafka.Record{Key: source.Key, Value: source.Value, Headers: append([]kafka.Header{}, source.Headers...)}
-				if diff := cmp.Diff([]any{got.Key, got.Value, got.Headers}, []any{want.Key, want.Value, want.Headers}); diff != "" {
-					t.Errorf("record %v changed: %s", id, diff)
-				}
-				if d.Partition != source.Partition || time.Since(d.Timestamp) > time.Minute || !f.Timestamp.Equal(old.Truncate(time.Millisecond)) {
-					t.Errorf("partition %d, stamped %v, record's own %v", d.Partition, d.Timestamp, f.Timestamp)
-				}
-				if strings.Contains(f.Message, "secret123") {
-					t.Errorf("message holds a secret: %s", f.Message)
-				}
-			}
-			if !found {
-				t.Errorf("no dead letter of %v", id)
-			}
-		}
-	})
 }
 
 // Whatever goes wrong with writing a dead letter: the offset stays incomplete,
@@ -289,36 +246,6 @@ func TestDeadLetterIsCompressedAsItsRecordWas(t *testing.T) {
 	})
 }
 
-// A record as large as its topic allows, with a key, does not fit into a
-// dead-letter topic of the same limit once it has failure headers.
-func TestDeadLetterOfALargeRecord(t *testing.T) {
-	for _, keep := range []bool{false, true} {
-		t.Run(fmt.Sprintf("KeepTopics %v", keep), func(t *testing.T) {
-			bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1, "dlq.orders.g": 1}}, func(t *testing.T, b *kafkatest.Broker) {
-				value := make([]byte, 990_000)
-				_, _ = rand.NewChaCha8([32]byte{}).Read(value) // does not compress
-				setLimit(t, b, "dlq.orders.g", len(value)+1200)
-				cfg := quiet(t, b)
-				cfg.KeepTopics = keep
-				cfg.Attempts, cfg.OutageRatio = 1, -1
-				run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error {
-					panic(strings.Repeat("long ", 1000))
-				}, cfg)
-				b.Produce(t, kafka.Record{Topic: "orders", Key: []byte("k"), Value: value})
-				dead := b.WaitRecords(t, "dlq.orders.g", 1)
-				b.WaitCaughtUp(t, "orders", "g")
-				f, _ := kafka.DecodeFailure(dead[0].Headers)
-				if !bytes.Equal(dead[0].Value, value) {
-					t.Error("the value was changed")
-				}
-				if f.Code != errors.Internal || f.Origin.Topic != "orders" || (f.Stack != "") == keep {
-					t.Errorf("failure: code %v, origin %v, stack of %d bytes", f.Code, f.Origin, len(f.Stack))
-				}
-			})
-		})
-	}
-}
-
 func setLimit(t *testing.T, b *kafkatest.Broker, topic string, limit int) {
 	t.Helper()
 	setConfig(t, b, topic, "max.message.bytes", fmt.Sprint(limit))
@@ -364,31 +291,6 @@ func (l *logBuffer) lines(text string) (found []string) {
 		}
 	}
 	return found
-}
-
-// A record that comes back from the dead letters and fails again has one set of
-// failure headers, its first origin, and counts on.
-func TestFailureHeadersAreReplacedWhenARecordFailsAgain(t *testing.T) {
-	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
-		run(t, b, "g", []string{"orders"}, rejectAll, hours(quiet(t, b)))
-		first := time.Now()
-		b.Produce(t, kafka.Record{Topic: "orders", Key: []byte("k"), Value: []byte("v"), Headers: []kafka.Header{{Key: "tag"}}})
-		var headers []kafka.Header
-		for n := range 4 {
-			dead := b.WaitRecords(t, "dlq.orders.g", n+1)
-			last := dead[n]
-			f, _ := kafka.DecodeFailure(last.Headers)
-			if last.ID() != (kafka.ID{Topic: "orders"}) || f.Attempts != n+1 || f.Source.Offset != int64(n) || f.FirstFailure.Sub(first) > time.Minute {
-				t.Errorf("failure %d: ID %v, %+v", n, last.ID(), f)
-			}
-			if n > 0 && len(last.Headers) != len(headers) {
-				t.Errorf("%d headers, %d before", len(last.Headers), len(headers))
-			}
-			headers = last.Headers
-			time.Sleep(time.Hour)
-			b.Produce(t, kafka.Record{Topic: "orders", Key: last.Key, Value: last.Value, Headers: headers})
-		}
-	})
 }
 
 // Middleware that decrypts replaces the value of the record it passes on: the

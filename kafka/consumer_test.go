@@ -61,7 +61,12 @@ type running struct {
 
 func run(t *testing.T, b *kafkatest.Broker, group string, topics []string, h kafka.Handler, cfg kafka.ConsumerConfig) *running {
 	t.Helper()
-	c, err := kafka.NewConsumer(b.Addrs(), group, topics, h, cfg)
+	return runOn(t, b.Addrs(), group, topics, h, cfg)
+}
+
+func runOn(t *testing.T, brokers []string, group string, topics []string, h kafka.Handler, cfg kafka.ConsumerConfig) *running {
+	t.Helper()
+	c, err := kafka.NewConsumer(brokers, group, topics, h, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,44 +112,6 @@ func records(topic string, n int, key func(i int) []byte) []kafka.Record {
 		out[i] = kafka.Record{Topic: topic, Key: key(i), Value: fmt.Appendf(nil, "%d", i)}
 	}
 	return out
-}
-
-func TestConsumerHandlesAndCommitsEveryRecord(t *testing.T) {
-	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 4}}, func(t *testing.T, b *kafkatest.Broker) {
-		b.Produce(t, records("orders", 5000, func(i int) []byte { return fmt.Appendf(nil, "k%d", i%97) })...)
-		var got seen
-		c := run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error { got.add(r); return nil }, quiet(t, b))
-		b.WaitCaughtUp(t, "orders", "g")
-		c.stop(t)
-		if n := len(got.list()); n != 5000 {
-			t.Errorf("handled %d records, want 5000", n)
-		}
-	})
-}
-
-func TestConsumerKeepsOrderPerKeyWhileRecordsAreRetried(t *testing.T) {
-	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 3}}, func(t *testing.T, b *kafkatest.Broker) {
-		const n, keys = 2000, 20
-		b.Produce(t, records("orders", n, func(i int) []byte { return fmt.Appendf(nil, "k%d", i%keys) })...)
-		var mu sync.Mutex
-		last, tries := map[string]int{}, map[string]int{}
-		run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error {
-			mu.Lock()
-			defer mu.Unlock()
-			var i int
-			fmt.Sscan(string(r.Value), &i)
-			tries[string(r.Value)]++
-			if i%7 == 0 && tries[string(r.Value)] < 3 {
-				return errors.Unavailable.New("not now")
-			}
-			if i <= last[string(r.Key)] && i >= keys {
-				t.Errorf("key %s: record %d after %d", r.Key, i, last[string(r.Key)])
-			}
-			last[string(r.Key)] = i
-			return nil
-		}, quiet(t, b))
-		b.WaitCaughtUp(t, "orders", "g")
-	})
 }
 
 func TestPoisonRecordGoesToTheDeadLettersAndItsNeighboursGoThrough(t *testing.T) {

@@ -14,64 +14,77 @@ import (
 )
 
 // An outage of an hour, of each kind, on a busy topic and on one with a record a
-// minute: no record becomes a dead letter, and all are handled afterwards.
+// minute: no record becomes a dead letter, no attempt is lost, the member keeps its
+// place in the group, and all are handled afterwards.
 func TestOutageOfAnHourMakesNoDeadLetter(t *testing.T) {
 	kinds := map[string]func() error{
 		"unavailable":     func() error { return errors.Unavailable.New("") },
+		"internal":        func() error { return errors.Internal.New("broken deploy") },
 		"panic":           func() error { panic("broken deploy") },
 		"unauthenticated": func() error { return errors.Unauthenticated.New("") },
 		"circuit open":    func() error { return fmt.Errorf("call inventory: %w", resilience.ErrCircuitOpen) },
 	}
 	for kind, fail := range kinds {
-		for _, pace := range []struct {
-			every time.Duration
-			n     int
-		}{{2 * time.Second, 40}, {time.Minute, 1}} {
-			every := pace.every
-			t.Run(fmt.Sprintf("%s/%d every %v", kind, pace.n, every), func(t *testing.T) {
-				bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 2}}, func(t *testing.T, b *kafkatest.Broker) {
-					var down atomic.Bool
-					var handled atomic.Int64
-					cfg := hours(quiet(t, b))
-					c := run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error {
-						if down.Load() {
-							return fail()
-						}
-						handled.Add(1)
-						return nil
-					}, cfg)
-					sent := int64(0)
-					stop := time.Now().Add(3 * time.Minute)
-					produce := func(until time.Time) {
-						for time.Now().Before(until) {
-							b.Produce(t, records("orders", pace.n, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
-							sent += int64(pace.n)
-							time.Sleep(every)
-						}
-					}
-					produce(stop)
-					down.Store(true)
-					outage := min(time.Hour, 100*every) // no need for 72,000 records
-					produce(time.Now().Add(outage))
-					if st := c.Status(); st.Paused != kafka.PausedByOutage || st.DeadLetters != 0 {
-						t.Errorf("status in the outage: %+v", st)
-					}
-					time.Sleep(time.Hour - outage)
-					if err := c.Ready(t.Context()); err != nil {
-						t.Errorf("not ready in an outage: %v", err)
-					}
-					down.Store(false)
-					b.WaitCaughtUp(t, "orders", "g")
-					if st := c.Status(); st.Paused != kafka.NotPaused || st.DeadLetters != 0 || st.InFlight != 0 {
-						t.Errorf("status afterwards: %+v", st)
-					}
-					if n := handled.Load(); n != sent {
-						t.Errorf("handled %d records, want %d", n, sent)
-					}
-				})
+		for pace, every := range map[string]time.Duration{"busy": 10 * time.Second, "quiet": time.Minute} {
+			t.Run(kind+"/"+pace, func(t *testing.T) {
+				t.Parallel()
+				outageOfAnHour(t, fail, pace == "busy", every)
 			})
 		}
 	}
+}
+
+func outageOfAnHour(t *testing.T, fail func() error, busy bool, every time.Duration) {
+	virtually(t, func(t *testing.T, c *cluster) {
+		var down atomic.Bool
+		var handled atomic.Int64
+		topic, sent := c.topic("orders", 2), 0
+		member := c.run(topic, func(_ context.Context, r *kafka.Record) error {
+			if down.Load() {
+				return fail()
+			}
+			if r.Attempt() != 1 {
+				t.Errorf("record %v comes as attempt %d", r.ID(), r.Attempt())
+			}
+			handled.Add(1)
+			return nil
+		}, hours(c.config()))
+		produceFor := func(d time.Duration) {
+			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(every) {
+				n := 1
+				if busy {
+					n = 40
+				}
+				sent += n
+				c.fill(topic, 2, 40, n)
+			}
+		}
+		produceFor(3 * time.Minute)
+		id, generation := member.Client().GroupMetadata()
+		down.Store(true)
+		produceFor(time.Hour)
+		if st := member.Status(); st.Paused != kafka.PausedByOutage || st.DeadLetters != 0 {
+			t.Errorf("status in the outage: %+v", st)
+		}
+		if now, gen := member.Client().GroupMetadata(); now != id || gen != generation {
+			t.Errorf("member %s of generation %d became %s of %d: heartbeats missed", id, generation, now, gen)
+		}
+		if err := member.Ready(t.Context()); err != nil {
+			t.Errorf("not ready in an outage: %v", err)
+		}
+		down.Store(false)
+		over := time.Now()
+		c.waitCaughtUp(topic)
+		if took := time.Since(over); took > 2*time.Minute {
+			t.Errorf("caught up after %v", took)
+		}
+		if st := member.Status(); st.Paused != kafka.NotPaused || st.DeadLetters != 0 || st.InFlight != 0 {
+			t.Errorf("status afterwards: %+v", st)
+		}
+		if n := handled.Load(); n != int64(sent) {
+			t.Errorf("handled %d records, want %d", n, sent)
+		}
+	})
 }
 
 // A dependency that hangs makes probes last until the handler timeout: nothing
@@ -152,28 +165,6 @@ func TestOneTenantsOutageOnAQuietTopicEnds(t *testing.T) {
 		time.Sleep(time.Minute)
 		if st := c.Status(); st.DeadLetters != 2 || st.Handled != 30 || st.Paused != kafka.NotPaused {
 			t.Errorf("status: %+v", st)
-		}
-	})
-}
-
-// A new version that rejects every record stops after the flood guard's window,
-// and goes on when it is replaced.
-func TestFloodGuardStopsAVersionThatRejectsEverything(t *testing.T) {
-	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 4}}, func(t *testing.T, b *kafkatest.Broker) {
-		b.Produce(t, records("orders", 5000, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
-		c := run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error { return errors.InvalidArgument.New("") }, hours(quiet(t, b)))
-		time.Sleep(time.Hour)
-		st := c.Status()
-		if st.Paused != kafka.PausedByFlood || st.DeadLetters < 50 || st.DeadLetters > 100 {
-			t.Errorf("status: %+v", st)
-		}
-		c.stop(t)
-		dead := len(b.Records(t, kafka.DeadLetterTopic("orders", "g")))
-		good := run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error { return nil }, hours(quiet(t, b)))
-		b.WaitCaughtUp(t, "orders", "g")
-		// Dead letters beyond the mark at the stop come again: at least once.
-		if st := good.Status(); st.Handled < uint64(5000-dead) || st.Handled > 5000 {
-			t.Errorf("%d dead letters before, status: %+v", dead, st)
 		}
 	})
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/kafka"
 	"github.com/backend-platform/sdk/kafka/kafkatest"
-	"github.com/backend-platform/sdk/resilience"
 )
 
 // TestEveryCodeIsHandledByTheTable walks the whole table of package errors: one
@@ -52,33 +51,6 @@ func TestEveryCodeIsHandledByTheTable(t *testing.T) {
 			if got := tries[code.String()]; got != want || f.Deliveries != want || f.Attempts != want || f.Code != code {
 				t.Errorf("%v: tried %d times, want %d; failure: %+v", code, got, want, f)
 			}
-		}
-	})
-}
-
-func TestRetriedRecordHoldsUpItsKeyOnly(t *testing.T) {
-	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
-		var got seen
-		cfg := hours(quiet(t, b))
-		cfg.Backoff = resilience.Backoff{Base: time.Hour, Max: time.Hour, Jitter: -1}
-		cfg.RetryFor = -1
-		failed := false
-		run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error {
-			if string(r.Value) == "0" && !failed {
-				failed = true
-				return errors.Aborted.New("")
-			}
-			got.add(r)
-			return nil
-		}, cfg)
-		b.Produce(t, records("orders", 10, func(i int) []byte { return fmt.Appendf(nil, "k%d", i%2) })...)
-		time.Sleep(30 * time.Minute)
-		if s := strings.Join(got.list(), " "); s != "1 3 5 7 9" {
-			t.Errorf("handled %s while the key k0 waits", s)
-		}
-		time.Sleep(time.Hour)
-		if s := strings.Join(got.list(), " "); s != "1 3 5 7 9 0 2 4 6 8" {
-			t.Errorf("handled %s", s)
 		}
 	})
 }

@@ -317,15 +317,6 @@ func TestDeadLetterTopicsAreCreatedLikeTheirSources(t *testing.T) {
 	})
 }
 
-func TestStartSaysThatDeadLetterTopicsAreMissingWhenTheyMayNotBeCreated(t *testing.T) {
-	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
-		cfg := quiet(t, b)
-		cfg.KeepTopics = true
-		_, err := failsToStart(t, b, []string{"orders"}, cfg)
-		wants(t, err, errors.FailedPrecondition, "dlq.orders.g")
-	})
-}
-
 func TestNewConsumerNamesEveryFault(t *testing.T) {
 	_, err := kafka.NewConsumer([]string{" "}, "", []string{"a/b"}, nil, kafka.ConsumerConfig{
 		Workers: -1, MaxInFlight: 100, MaxAhead: 150, DrainTimeout: time.Hour, OutageRatio: 2, DeadLetterTopic: "no such",
