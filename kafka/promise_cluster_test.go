@@ -71,7 +71,7 @@ func virtually(t *testing.T, test func(t *testing.T, c *cluster)) {
 	})
 }
 
-// promiseInRealTime is promise for three and more members. When one of them waits
+// promiseInRealTime is promise for processes, and for three and more members. When one of them waits
 // for the others to join, a commit of it waits for a mutex of kgo's, and virtual time
 // stands still (unless built with its tag synctests).
 func promiseInRealTime(t *testing.T, test func(t *testing.T, c *cluster)) {
