@@ -41,6 +41,9 @@ type process struct {
 	input io.Closer
 }
 
+// livesAt reports whether the process had not ended at a time of its journal.
+func (p *process) livesAt(nanos int64) bool { return p.ended.IsZero() || p.ended.UnixNano() > nanos }
+
 func (p *process) String() string { return fmt.Sprintf("consumer %d.%d", p.slot+1, p.life) }
 
 // start lets every slot have its process until ctx ends or the fleet is stopped.

@@ -17,6 +17,7 @@ func (c *chaos) report(w *writer, v verdict, excused int) {
 			v.records, partitions, keys, total(w.uncertain), w.refused),
 		fmt.Sprintf("handled: %d records; dead letters of %d records, and %d are poison; %d more than one of a record",
 			v.handled, v.deadLetters, v.poison, v.deadTwice),
+		fmt.Sprintf("partitions that moved away from a consumer that lived on: %d", v.moves),
 		fmt.Sprintf("handled again: %d in all", v.repeats),
 		"  after a kill: " + v.afterKill.String(),
 		"  otherwise:    " + v.otherwise.String(),

@@ -15,6 +15,7 @@ const maxAhead = 10_000
 type verdict struct {
 	records, poison, handled, deadLetters int
 	deadTwice                             int // dead letters beyond one for each record
+	moves                                 int // of a partition away from a process that lived on
 	repeats                               int // handlings beyond one for each record
 	afterKill                             repeats
 	otherwise                             repeats // what was handled again with nobody killed
@@ -91,7 +92,12 @@ func (v *verdict) handlings(ev *evidence) map[place]handling {
 		partition int32
 	}
 	again := map[episode]int{}
+	owner := map[int32]*process{}
 	for _, h := range ev.handled {
+		if before := owner[h.partition]; before != nil && before != h.by && before.livesAt(h.begin) {
+			v.moves++
+		}
+		owner[h.partition] = h.by
 		if it, ok := ev.records[h.place]; !ok || it.key != h.key || it.seq != h.seq {
 			v.fault("%v handled record %d of key %d as %s", h.by, h.seq, h.key, ev.id(h.place))
 		}

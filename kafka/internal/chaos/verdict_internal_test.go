@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 )
 
 // sound is the evidence of a run in which everything holds: two keys in two
@@ -13,7 +14,7 @@ import (
 //	partition 0: 0 a0, 1 a1, 2 a2
 //	partition 1: 0 b0 (poison), 1 b1
 func sound() (evidence, *process, *process) {
-	killed, alive := &process{slot: 0, life: 1, killed: true}, &process{slot: 1, life: 1}
+	killed, alive := &process{slot: 0, life: 1, killed: true, ended: time.Unix(0, 40)}, &process{slot: 1, life: 1}
 	a := func(seq int) item { return item{key: 1, seq: seq, fate: good} }
 	b0, b1 := item{key: 2, seq: 0, fate: malformed}, item{key: 2, seq: 1, fate: good}
 	ev := evidence{
@@ -45,6 +46,17 @@ func TestVerdictOnASoundRunCountsAndFindsNothing(t *testing.T) {
 	}
 	if want := (repeats{all: 1, process: 1, partition: 1, processes: 1, worstProcess: killed}); v.afterKill != want || v.otherwise != (repeats{}) {
 		t.Errorf("handled again after a kill: %v, otherwise: %v", v.afterKill, v.otherwise)
+	}
+}
+
+func TestVerdictCountsPartitionsThatMoveBetweenTheLiving(t *testing.T) {
+	ev, killed, _ := sound()
+	if v := judge(ev); v.moves != 0 {
+		t.Errorf("%d moves, and the first owner was dead", v.moves)
+	}
+	killed.ended = time.Unix(0, 51) // It lived when the other one began with what it had.
+	if v := judge(ev); v.moves != 1 {
+		t.Errorf("%d moves, want 1", v.moves)
 	}
 }
 
