@@ -20,6 +20,11 @@ import (
 // consumerRole is the first argument of a process that consumes.
 const consumerRole = "consumer"
 
+// sessionTimeout is how long the group waits for a consumer that was killed. With
+// the 45 s of the default, most of a run would be spent on that; brokers permit
+// no less.
+const sessionTimeout = 6 * time.Second
+
 // consumerConfig is what a consumer process is told on its command line.
 type consumerConfig struct {
 	brokers, topic, group string
@@ -64,9 +69,7 @@ func consume(ctx context.Context, args []string) error {
 	consumer, err := kafka.NewConsumer(strings.Split(cfg.brokers, ","), cfg.group, []string{cfg.topic}, h.handle, kafka.ConsumerConfig{
 		InstanceID: cfg.instance,
 		Logger:     slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		// With the 45 s of the default, most of a run would be spent on waiting for
-		// the dead. The broker permits no less.
-		Connection: kafka.Connection{Options: []kgo.Opt{kgo.SessionTimeout(6 * time.Second), kgo.HeartbeatInterval(time.Second)}},
+		Connection: kafka.Connection{Options: []kgo.Opt{kgo.SessionTimeout(sessionTimeout), kgo.HeartbeatInterval(time.Second)}},
 	})
 	if err != nil {
 		return err

@@ -33,7 +33,8 @@ type process struct {
 	slot, life int
 	journal    string
 	log        string
-	killed     bool   // by us; guarded by the fleet's mutex while it runs
+	killed     bool   // by us; guarded, as told is, by the fleet's mutex while it runs
+	told       bool   // to stop
 	failed     string // why it ended, if that was not our doing
 	ended      time.Time
 
@@ -111,7 +112,7 @@ func (f *fleet) await(p *process) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.running[p.slot], p.ended = nil, time.Now()
-	if !p.killed && (err != nil || !f.closed) {
+	if !p.killed && (err != nil || !p.told) {
 		p.failed = fmt.Sprintf("%v: %s", p.cmd.ProcessState, lastLine(p.log))
 		f.say("%v ended by itself: %s", p, p.failed)
 	}
@@ -130,13 +131,38 @@ func (f *fleet) kill(slot int) bool {
 	return p.killed
 }
 
+// stopOne lets the process in a slot finish, as a deployment does, and reports
+// whether there was one.
+func (f *fleet) stopOne(slot int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.running[slot]
+	if p == nil || p.killed || p.told {
+		return false
+	}
+	p.told = true
+	p.input.Close()
+	return true
+}
+
+// runs reports whether there is a process in a slot that was not told to stop.
+func (f *fleet) runs(slot int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.running[slot]
+	return p != nil && !p.told
+}
+
 // stopTimeout is well above what a consumer promises to need for a stop.
 const stopTimeout = time.Minute
 
 // stop lets the processes finish, and returns when they have. One that does not
 // is killed, and counts as one that failed.
 func (f *fleet) stop() {
-	f.each(func(p *process) { p.input.Close() })
+	f.each(func(p *process) {
+		p.told = true
+		p.input.Close()
+	})
 	timeout := time.AfterFunc(stopTimeout, func() {
 		f.each(func(p *process) { _ = p.cmd.Process.Kill() })
 	})

@@ -6,9 +6,12 @@
 // It writes 200,000 records over 1,000 keys into 8 partitions, and has them
 // handled by three consumer processes, whose handlers fail at random: one attempt
 // in ten with an error that passes, one record in a thousand for good. Meanwhile
-// consumers are killed with SIGKILL and started again every few seconds, brokers
-// one after the other, and at last all three brokers at the same time. Then it
-// compares what was written with what was handled and with the dead letters:
+// consumers are killed with SIGKILL and started again every few seconds, some at
+// once and some after the group has given up waiting for them; now and then one
+// is stopped in order. Brokers are killed one after the other, and then all three
+// at the same time. At last the consumers are stopped and started one after the
+// other, as by a deployment. Then it compares what was written with what was
+// handled and with the dead letters:
 //
 //   - every record was handled or is a dead letter, and the dead letters are
 //     exactly the records that could not be handled;

@@ -108,6 +108,23 @@ func TestConsumerThatWasKilledIsStartedAgainAndNoneFailed(t *testing.T) {
 	}
 }
 
+func TestConsumerThatWasToldToStopIsStartedAgainAndDidNotFail(t *testing.T) {
+	f, ended := newFleet(t, "consumer")
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !f.stopOne(0) {
+		<-tick.C // It is on its way.
+	}
+	if f.stopOne(0) {
+		t.Error("stopped twice")
+	}
+	<-ended
+	f.stop()
+	if p := f.all[0]; p.failed != "" || p.killed || !p.told {
+		t.Errorf("%v: killed %v, told %v, failed %q", p, p.killed, p.told, p.failed)
+	}
+}
+
 func TestConsumerThatEndsByItselfHasFailed(t *testing.T) {
 	f, ended := newFleet(t, "failing")
 	<-ended

@@ -12,7 +12,8 @@ const shown = 30
 func (c *chaos) report(w *writer, v verdict, excused int) {
 	lines := []string{
 		fmt.Sprintf("seed %d, %.0f s", c.cfg.seed, time.Since(c.begin).Seconds()),
-		fmt.Sprintf("killed: consumers %d times, brokers one by one %d times, all brokers at once %d times", c.consumerKills, c.brokerKills, c.outages),
+		fmt.Sprintf("killed: consumers %d times, brokers one by one %d times, all brokers at once %d times; stopped in order: consumers %d times",
+			c.consumerKills, c.brokerKills, c.outages, c.consumerStops),
 		fmt.Sprintf("written: %d records in %d partitions over %d keys; published again after they may have been written %d, after a refusal %d",
 			v.records, partitions, keys, total(w.uncertain), w.refused),
 		fmt.Sprintf("handled: %d records; dead letters of %d records, and %d are poison; %d more than one of a record",

@@ -31,11 +31,12 @@ type chaos struct {
 	cluster      *cluster // nil: not ours to kill
 	topic, group string
 	fleet        *fleet
-	calm         chan struct{}
+	peace, calm  chan struct{} // closed when nothing is killed, and when nothing is stopped any more
 
 	mu            sync.Mutex // of the output and the counts
 	timeline      *os.File
 	consumerKills int
+	consumerStops int
 	brokerKills   int
 	outages       int
 
@@ -49,7 +50,7 @@ func wreak(ctx context.Context, cfg config) error {
 	if err != nil {
 		return err
 	}
-	c := &chaos{cfg: cfg, dir: dir, brokers: cfg.brokers, calm: make(chan struct{})}
+	c := &chaos{cfg: cfg, dir: dir, brokers: cfg.brokers, peace: make(chan struct{}), calm: make(chan struct{})}
 	if err := c.run(ctx); err != nil {
 		return fmt.Errorf("seed %d: %w\nthe logs are in %s", cfg.seed, err, dir)
 	}
@@ -97,27 +98,24 @@ func (c *chaos) consumeInChaos(ctx context.Context) error {
 		base: consumerConfig{brokers: strings.Join(c.brokers, ","), topic: c.topic, group: c.group, seed: c.cfg.seed},
 	}
 	w := &writer{
-		topic: c.topic, items: items(c.cfg.seed, c.cfg.records), random: c.random(3), duration: c.duration(), calm: c.calm,
+		topic: c.topic, items: items(c.cfg.seed, c.cfg.records), random: c.random(3), duration: c.duration(),
+		peace: c.peace, calm: c.calm,
 	}
-	resting, work := c.random(4), context.WithoutCancel(ctx)
-	var mu sync.Mutex
-	c.fleet.start(work, func() time.Duration {
-		mu.Lock()
-		defer mu.Unlock()
-		return time.Duration(resting.IntN(3000)) * time.Millisecond
-	})
+	c.fleet.start(context.WithoutCancel(ctx), c.rest())
 	defer c.fleet.stop()
 	var wg sync.WaitGroup
 	var writeErr error
 	wg.Go(func() { writeErr = w.write(ctx, c.brokers, c.log) })
 	wg.Go(func() { c.killConsumers(ctx) })
 	c.killBrokers(ctx)
+	close(c.peace)
+	c.deploy(ctx)
 	close(c.calm)
 	wg.Wait()
 	if err := errors.Join(ctx.Err(), writeErr, c.brokersError); err != nil {
 		return err
 	}
-	c.say("everything is written, and nothing is killed any more")
+	c.say("everything is written")
 	lag := c.awaitCommits(ctx)
 	c.fleet.stop()
 	ev, err := collect(ctx, c.brokers, c.topic, c.group, c.fleet.all, c.log)
@@ -148,22 +146,67 @@ func (c *chaos) random(stream uint64) *mathrand.Rand {
 	return mathrand.New(mathrand.NewPCG(c.cfg.seed, stream))
 }
 
-// killConsumers kills one every few seconds until calm.
+// rest returns what decides how long a consumer is away after its end. Half of
+// the time that is longer than its session lasts: the others get its partitions,
+// and have to give them up again when it is back.
+func (c *chaos) rest() func() time.Duration {
+	random := c.random(4)
+	var mu sync.Mutex
+	return func() time.Duration {
+		mu.Lock()
+		defer mu.Unlock()
+		rest := time.Duration(random.IntN(1000)) * time.Millisecond
+		if random.IntN(2) == 0 {
+			rest += sessionTimeout + time.Second
+		}
+		return rest
+	}
+}
+
+// killConsumers kills one every few seconds until peace; instead of one in four
+// kills it stops one in order.
 func (c *chaos) killConsumers(ctx context.Context) {
 	random := c.random(5)
 	for {
-		wait := time.Duration(2000+random.IntN(3000)) * time.Millisecond
-		slot := random.IntN(consumers)
+		wait := time.Duration(3000+random.IntN(5000)) * time.Millisecond
+		slot, orderly := random.IntN(consumers), random.IntN(4) == 0
 		select {
-		case <-c.calm:
+		case <-c.peace:
 			return
 		case <-ctx.Done():
 			return
 		case <-time.After(wait):
 		}
-		if c.fleet.kill(slot) {
+		switch {
+		case orderly && c.fleet.stopOne(slot):
+			c.count(&c.consumerStops)
+			c.say("stopped consumer %d", slot+1)
+		case !orderly && c.fleet.kill(slot):
 			c.count(&c.consumerKills)
 			c.say("killed consumer %d", slot+1)
+		}
+	}
+}
+
+// deploy stops and starts all consumers, one after the other, while there is
+// work: partitions move between processes that live, and nothing may be handled
+// twice for that.
+func (c *chaos) deploy(ctx context.Context) {
+	for slot := range consumers {
+		for !c.fleet.stopOne(slot) {
+			if !sleep(ctx, 100*time.Millisecond) { // It is away.
+				return
+			}
+		}
+		c.count(&c.consumerStops)
+		c.say("stopped consumer %d, for a deployment", slot+1)
+		for !c.fleet.runs(slot) {
+			if !sleep(ctx, 100*time.Millisecond) {
+				return
+			}
+		}
+		if !sleep(ctx, 5*time.Second) {
+			return
 		}
 	}
 }

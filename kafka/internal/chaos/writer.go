@@ -17,17 +17,18 @@ type writer struct {
 	topic    string
 	items    []item
 	random   *rand.Rand
-	duration time.Duration   // how long it takes about that
-	calm     <-chan struct{} // closed when nothing is killed any more
+	duration time.Duration   // how long it takes, about
+	peace    <-chan struct{} // closed when nothing is killed any more
+	calm     <-chan struct{} // closed when nothing is stopped either
 
 	acked     map[place]item
 	uncertain map[item]int // how often a record was published after it may have been written
 	refused   int          // publishes that failed and certainly wrote nothing
 }
 
-// write publishes everything, in bursts that keep to the pace, and holds back
-// the last twentieth until calm: so something is always on its way while
-// processes are killed. A record that could not be published is published again.
+// write publishes everything, in bursts that keep to the pace. It holds back the
+// last records until peace and calm, so that something is always on its way while
+// processes end. A record that could not be published is published again.
 func (w *writer) write(ctx context.Context, brokers []string, log *slog.Logger) (err error) {
 	w.acked, w.uncertain = map[place]item{}, map[item]int{}
 	// Longer than any outage of a run: while it waits, the producer repeats a write
@@ -39,11 +40,14 @@ func (w *writer) write(ctx context.Context, brokers []string, log *slog.Logger) 
 	defer func() { err = errors.Join(err, producer.Close(context.WithoutCancel(ctx))) }()
 	begin := time.Now()
 	mean := max(len(w.items)/400, 10)
-	held := len(w.items) - len(w.items)/20
+	held := len(w.items) * 85 / 100
 	for next := 0; next < len(w.items); {
 		burst := 1 + w.random.IntN(2*mean)
-		if next >= held && !w.isCalm() {
-			burst = 1
+		if next >= held && !closed(w.calm) {
+			burst = mean / 5
+			if !closed(w.peace) {
+				burst = 1
+			}
 			if !sleep(ctx, 200*time.Millisecond) {
 				return ctx.Err()
 			}
@@ -54,16 +58,16 @@ func (w *writer) write(ctx context.Context, brokers []string, log *slog.Logger) 
 		}
 		next = end
 		due := begin.Add(w.duration * time.Duration(next) / time.Duration(len(w.items)))
-		if !w.isCalm() && !sleep(ctx, time.Until(due)) {
+		if !closed(w.calm) && !sleep(ctx, time.Until(due)) {
 			return ctx.Err()
 		}
 	}
 	return nil
 }
 
-func (w *writer) isCalm() bool {
+func closed(c <-chan struct{}) bool {
 	select {
-	case <-w.calm:
+	case <-c:
 		return true
 	default:
 		return false
