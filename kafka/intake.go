@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -11,12 +12,17 @@ import (
 // once, and waits here while the next fetch is under way. The partitions take
 // turns.
 //
+// More of a partition that has records here joins them: behind them in the queue
+// it would overtake them, since they take turns, and the tracker takes an offset
+// that comes after a later one for one that it has seen.
+//
 // A record in the intake has not begun: when its partition is revoked it is
 // dropped, and when the partition is to wait, it waits with it. The intake
 // belongs to the goroutine that polls; methods whose name ends in Locked read
 // the state of partitions and want the scheduler's mutex to be held.
 type intake struct {
 	queue []*fetched
+	held  map[*partition]*fetched // what is in the queue
 	bytes int64
 }
 
@@ -34,10 +40,19 @@ func (in *intake) add(p *partition, records []*kgo.Record) {
 	if len(records) == 0 {
 		return
 	}
-	in.queue = append(in.queue, &fetched{p, records})
 	for _, r := range records {
 		in.bytes += recordSize(r)
 	}
+	if f := in.held[p]; f != nil {
+		f.records = append(slices.Clip(f.records), records...)
+		return
+	}
+	f := &fetched{p, records}
+	in.queue = append(in.queue, f)
+	if in.held == nil {
+		in.held = map[*partition]*fetched{}
+	}
+	in.held[p] = f
 }
 
 // takeLocked returns records of the partition whose turn it is, at most room;
@@ -52,6 +67,7 @@ func (in *intake) takeLocked(room int) (*partition, []*kgo.Record) {
 		switch {
 		case f.part.revoked:
 			in.drop(f.records)
+			delete(in.held, f.part)
 		case f.part.stopped():
 			in.queue = append(in.queue, f)
 		default:
@@ -61,6 +77,8 @@ func (in *intake) takeLocked(room int) (*partition, []*kgo.Record) {
 			in.drop(run)
 			if len(f.records) > 0 {
 				in.queue = append(in.queue, f)
+			} else {
+				delete(in.held, f.part)
 			}
 			return f.part, run
 		}

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -90,5 +91,50 @@ func TestRevokedPartitionsLeaveTheIntake(t *testing.T) {
 	parts[0].revoked = true
 	if got := order(in, 10); !slices.Equal(got, []int32{1}) || in.bytes != 0 {
 		t.Errorf("taken of %v, %d bytes left", got, in.bytes)
+	}
+}
+
+// The client may hand out more of a partition while records of it wait here: it
+// was stopped for a moment. What the tracker has once passed over is lost, so the
+// order must hold whatever comes when.
+func TestRecordsOfAPartitionKeepTheirOrderInTheIntake(t *testing.T) {
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		in, parts := newIntake(0, 0, 0)
+		added, taken := make([]int64, len(parts)), make([]int64, len(parts))
+		takeOne := func() bool {
+			p, records := in.takeLocked(1 + random.IntN(20))
+			for _, r := range records {
+				if r.Offset != taken[p.partition] {
+					t.Fatalf("seed %d: partition %d: offset %d comes after %d", seed, p.partition, r.Offset, taken[p.partition]-1)
+				}
+				taken[p.partition]++
+			}
+			return p != nil
+		}
+		for range 100 {
+			i := random.IntN(len(parts))
+			switch random.IntN(4) {
+			case 0:
+				batch := make([]*kgo.Record, random.IntN(40), 50) // The room behind it is the client's.
+				for n := range batch {
+					batch[n] = &kgo.Record{Offset: added[i]}
+					added[i]++
+				}
+				in.add(parts[i], batch)
+			case 1:
+				parts[i].stuck = !parts[i].stuck
+			default:
+				takeOne()
+			}
+		}
+		for _, p := range parts {
+			p.stuck = false
+		}
+		for takeOne() {
+		}
+		if !slices.Equal(added, taken) || in.bytes != 0 {
+			t.Fatalf("seed %d: added %d, taken %d, %d bytes left", seed, added, taken, in.bytes)
+		}
 	}
 }
