@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,6 +23,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
+	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/httpclient"
 )
 
@@ -38,14 +41,13 @@ func (stub) RoundTrip(r *http.Request) (*http.Response, error) {
 func (s stub) Do(r *http.Request) (*http.Response, error) { return s.RoundTrip(r) }
 
 func httpclientRows() []row {
-	return []row{stubRow(withoutSDK()), stubRow(withSDK()), loopbackRow(), uploadRow(), hostsRow(1), hostsRow(100), hostsRow(10_000)}
+	return append(loopbackRows(), stubRow(withoutSDK()), stubRow(withSDK()), uploadRow(), hostsRow(1), hostsRow(100), hostsRow(10_000))
 }
 
 const stockURL = "http://inventory.example.com/stock/17"
 
 // stubRow compares clients over a transport that answers at once. The peers other than the hand-made
-// stack have no telemetry: they are there without an SDK only. req is missing: the quic-go that it needs
-// and the one that gin needs do not build together.
+// stack have no telemetry: they are there without an SDK only.
 func stubRow(t telemetry) row {
 	contenders := []contender{
 		{"sdk", "zero Config but the transport and the providers", func() (work, func(), error) {
@@ -60,7 +62,8 @@ func stubRow(t telemetry) row {
 		}},
 	}
 	if !t.sdk {
-		contenders = append(contenders, restyPeer(), azcorePeer(), failsafePeer(), heimdallPeer())
+		contenders = append(contenders, restyPeer(), azcorePeer(), failsafePeer(), heimdallPeer(),
+			notRun("req", "the module proxy refused its module"))
 	}
 	return row{"httpclient: GET over a stub transport, " + t.name, "call", contenders, 0}
 }
@@ -120,27 +123,57 @@ func heimdallPeer() contender {
 	}}
 }
 
-// loopbackRow is the price of a call where it is made: over a connection. What the two ends wait for each
-// other says nothing about either, so it is CPU time.
-func loopbackRow() row {
-	over := func(newClient func() (*http.Client, error)) func() (work, func(), error) {
-		return func() (work, func(), error) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
-			client, err := newClient()
-			if err != nil {
-				return nil, server.Close, err
+// loopbackRows are the price of a call where it is made: over a connection. What the two ends wait for each
+// other says nothing about either, so it is CPU time. One caller alone leaves processors idle between the steps of
+// a call, and what the scheduler then does to look for work counts, too; several callers are a service at work.
+func loopbackRows() (rows []row) {
+	for _, callers := range []int{1, 8} {
+		over := func(newClient func() (*http.Client, error)) func() (work, func(), error) {
+			return func() (work, func(), error) {
+				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }))
+				client, err := newClient()
+				if err != nil {
+					return nil, server.Close, err
+				}
+				return cpuTime(together(callers, func() error { return read(client.Get(server.URL)) })), func() {
+					client.CloseIdleConnections()
+					server.Close()
+				}, nil
 			}
-			return cpuTime(each(func() error { return read(client.Get(server.URL)) })), func() {
-				client.CloseIdleConnections()
-				server.Close()
-			}, nil
 		}
+		name := "httpclient: GET over loopback, %d at a time, CPU time of client and server in one process, without an SDK of OpenTelemetry"
+		rows = append(rows, row{fmt.Sprintf(name, callers), "call", []contender{
+			{"sdk", "zero Config", over(func() (*http.Client, error) { return httpclient.New("benchmark", httpclient.Config{}) })},
+			{"net/http", "the floor, with the same settings of the transport", over(func() (*http.Client, error) { return &http.Client{Transport: sameTransport()}, nil })},
+			{"net/http, timeouts", "the floor of the SDK's two timeouts: http.Client.Timeout, and a context with a timeout for the attempt", over(func() (*http.Client, error) {
+				return &http.Client{Timeout: totalTimeout, Transport: &attemptTimeout{sameTransport()}}, nil
+			})},
+			{"net/http, timeouts, retries", "the floor of those and of the retry loop: go-retryablehttp around them", over(func() (*http.Client, error) {
+				return retrying(&attemptTimeout{sameTransport()}), nil
+			})},
+			{"hand-made stack", "as above", over(func() (*http.Client, error) { return handMade(withoutSDK(), sameTransport()), nil })},
+		}, 0})
 	}
-	return row{"httpclient: GET over loopback, CPU time of client and server in one process, without an SDK of OpenTelemetry", "call", []contender{
-		{"sdk", "zero Config", over(func() (*http.Client, error) { return httpclient.New("benchmark", httpclient.Config{}) })},
-		{"net/http", "the floor, with the same settings of the transport", over(func() (*http.Client, error) { return &http.Client{Transport: sameTransport()}, nil })},
-		{"hand-made stack", "as above", over(func() (*http.Client, error) { return handMade(withoutSDK(), sameTransport()), nil })},
-	}, 0}
+	return rows
+}
+
+// together is work that several callers do.
+func together(callers int, do func() error) work {
+	return all(func(n int) error {
+		var left atomic.Int64
+		left.Store(int64(n))
+		faults := make([]error, callers)
+		var wg sync.WaitGroup
+		for i := range faults {
+			wg.Go(func() {
+				for faults[i] == nil && left.Add(-1) >= 0 {
+					faults[i] = do()
+				}
+			})
+		}
+		wg.Wait()
+		return errors.Join(faults...)
+	})
 }
 
 // sameTransport has the settings that the SDK's own transport has and net/http's has not.
@@ -266,15 +299,23 @@ func read(response *http.Response, err error) error {
 
 // handMade is what a team assembles from the same libraries.
 func handMade(t telemetry, base http.RoundTripper) *http.Client {
-	retry := retryablehttp.NewClient()
-	retry.Logger = nil
-	retry.HTTPClient = &http.Client{Transport: &breaking{
+	return retrying(&breaking{
 		next: &attemptTimeout{otelhttp.NewTransport(base,
 			otelhttp.WithTracerProvider(t.tracer), otelhttp.WithMeterProvider(t.meter), otelhttp.WithPropagators(t.propage))},
 		breaker: gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{Interval: 10 * time.Second, BucketPeriod: time.Second}),
-	}}
+	})
+}
+
+// The SDK's timeouts.
+const totalTimeout, oneTimeout = 30 * time.Second, 10 * time.Second
+
+// retrying is go-retryablehttp with the total timeout.
+func retrying(attempts http.RoundTripper) *http.Client {
+	retry := retryablehttp.NewClient()
+	retry.Logger = nil
+	retry.HTTPClient = &http.Client{Transport: attempts}
 	client := retry.StandardClient()
-	client.Timeout = 30 * time.Second
+	client.Timeout = totalTimeout
 	return client
 }
 
@@ -296,7 +337,7 @@ func (b *breaking) RoundTrip(r *http.Request) (*http.Response, error) {
 type attemptTimeout struct{ next http.RoundTripper }
 
 func (t *attemptTimeout) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(r.Context(), oneTimeout)
 	response, err := t.next.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		cancel()

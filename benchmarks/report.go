@@ -16,6 +16,8 @@ type result struct {
 	Name  string  `json:"name"`
 	Unit  string  `json:"unit"`
 	Lines []entry `json:"contenders"`
+	// NotRun are contenders that could not be had, and why.
+	NotRun []string `json:"not_run,omitempty"`
 }
 
 // entry is one contender's line in a row.
@@ -38,6 +40,11 @@ func newResult(r row, all []*prepared) result {
 		m := p.measurement()
 		out.Lines = append(out.Lines, entry{m.name, m.note, m.nanos, m.spread, m.allocs, m.bytes, m.cpu, sdk.nanos / m.nanos, sdk.cpu / m.cpu})
 	}
+	for _, c := range r.contenders {
+		if c.prepare == nil {
+			out.NotRun = append(out.NotRun, c.name+": "+c.note)
+		}
+	}
 	return out
 }
 
@@ -47,6 +54,9 @@ func (r result) text() string {
 	for _, l := range r.Lines {
 		fmt.Fprintf(&b, "  %-36s %12s/%s ±%2.0f %%  %10s CPU  %8.1f allocs  %10.0f B   SDK is %.2f ×, in CPU time %.2f ×\n",
 			l.Name, duration(l.Nanos), r.Unit, 100*l.Spread, duration(l.CPU), l.Allocs, l.Bytes, l.Ratio, l.CPUOf)
+	}
+	for _, line := range r.NotRun {
+		fmt.Fprintf(&b, "  %s\n", line)
 	}
 	return b.String()
 }
@@ -62,6 +72,9 @@ func (r result) markdown() string {
 		if l.Note != "" {
 			fmt.Fprintf(&b, "\n%s: %s\n", l.Name, l.Note)
 		}
+	}
+	for _, line := range r.NotRun {
+		fmt.Fprintf(&b, "\n%s\n", line)
 	}
 	return b.String()
 }

@@ -49,6 +49,9 @@ func simple(name, note string, once func()) contender {
 	}}
 }
 
+// notRun is a contender that belongs here and could not be had.
+func notRun(name, why string) contender { return contender{name, "not run: " + why, nil} }
+
 // pace is how long a row takes.
 type pace struct {
 	rounds int
@@ -88,6 +91,9 @@ type prepared struct {
 func measure(r row, p pace) (result, error) {
 	var ready []*prepared
 	for _, c := range r.contenders {
+		if c.prepare == nil {
+			continue
+		}
 		work, cleanup, err := c.prepare()
 		if err != nil {
 			return result{}, fmt.Errorf("prepare %s: %w", c.name, err)

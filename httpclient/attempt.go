@@ -17,20 +17,19 @@ import (
 type attempts struct{ *loop }
 
 // RoundTrip asks the breaker, makes the attempt and tells the breaker at the response's headers.
-func (a attempts) RoundTrip(req *http.Request) (*http.Response, error) {
+func (a attempts) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 	c := a.call
 	c.attempt++
-	done, err := c.destination.Breaker.Allow(req.Context())
-	if err != nil {
+	sent := false
+	err = c.destination.Breaker.DoOutcome(req.Context(), func(context.Context) (resilience.Outcome, error) {
+		sent = true
+		resp, err = c.send(req) //nolint:bodyclose // it is handed out
+		return c.outcome(resp, err), err
+	})
+	if !sent {
 		closeBody(req)
-		c.fault = err
-		return nil, err
 	}
-	outcome := resilience.Failure // if the base transport panics
-	defer func() { done(outcome) }()
-	resp, err := c.send(req)
 	c.fault = err
-	outcome = c.outcome(resp, err)
 	return resp, err
 }
 

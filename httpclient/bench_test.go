@@ -53,8 +53,8 @@ func TestAllocationsOfACall(t *testing.T) {
 		cfg  httpclient.Config
 		most float64 // more than net/http alone
 	}{
-		"without OpenTelemetry SDK": {httpclient.Config{}, 15},
-		"with OpenTelemetry SDK":    {withSDK(), 29},
+		"without OpenTelemetry SDK": {httpclient.Config{}, 12},
+		"with OpenTelemetry SDK":    {withSDK(), 25},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := newClient(t, stub{}, tc.cfg)

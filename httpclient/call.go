@@ -32,7 +32,6 @@ type call struct {
 
 	request http.Request // what the loop sends: a copy of the caller's
 	header  http.Header  // what the attempts send: the call's own
-	wait    deadlineContext
 	dog     watchdog
 
 	attempt     int                     // number of the attempt, from 1
@@ -66,7 +65,6 @@ func newCall(t *transport, req *http.Request) (*call, error) {
 	c.destination = t.destinations.Get(c.host.key)
 	c.setTimeouts()
 	c.dog.total, c.dog.budget = c.total, c.timeout
-	c.wait = deadlineContext{req.Context(), c.total}
 	if err := c.setRequest(); err != nil {
 		return nil, err
 	}
@@ -117,7 +115,7 @@ func (c *call) setRequest() error {
 // a body that nobody closes must not keep it.
 func (c *call) enter() (resp *http.Response, err error) {
 	entered := false
-	full := c.transport.bulkhead.Do(&c.wait, func(context.Context) error {
+	full := c.transport.bulkhead.Do(c.context(), func(context.Context) error {
 		entered = true
 		resp, err = c.do() //nolint:bodyclose // it is handed out
 		return nil
@@ -143,7 +141,7 @@ func (c *call) do() (*http.Response, error) {
 	}
 	// The loop ended on its own: the caller went away during a wait, or a body could not be had again.
 	if c.original.Context().Err() != nil {
-		return nil, &callError{c.transport.planner.Interrupted(&c.wait, resilience.Attempt{Number: c.attempt, Err: c.failed})}
+		return nil, &callError{c.transport.planner.Interrupted(c.context(), resilience.Attempt{Number: c.attempt, Err: c.failed})}
 	}
 	err = errors.MarkRetryable(fmt.Errorf("rewind the request's body: %w", err), false)
 	return nil, &callError{c.transport.planner.Result(resilience.Attempt{Number: c.attempt, Err: err}, resilience.StopFinal)}
@@ -186,7 +184,7 @@ func (c *call) discard(resp *http.Response) {
 		return
 	}
 	limit := drainTime
-	if deadline, ok := c.wait.Deadline(); ok {
+	if deadline, ok := c.context().Deadline(); ok {
 		limit = min(limit, time.Until(deadline)/2) // the rest is for the next attempt
 	}
 	c.dog.enter(PhaseBody, limit)
@@ -197,15 +195,19 @@ func (c *call) discard(resp *http.Response) {
 	c.cancel(nil)
 }
 
-// deadlineContext is the caller's context with the deadline of the call, for the planner, which never
-// waits past it.
-type deadlineContext struct {
-	context.Context
-	total time.Time
-}
+// context is the caller's context with the deadline of the call, for the planner, which never waits past it, and
+// for the bulkhead.
+func (c *call) context() context.Context { return (*deadlineContext)(c) }
+
+// A deadlineContext is the call itself, which saves it an allocation.
+type deadlineContext call
 
 func (c *deadlineContext) Deadline() (time.Time, bool) {
-	deadline, _ := c.Context.Deadline()
+	deadline, _ := c.original.Context().Deadline()
 	deadline = earlier(deadline, c.total)
 	return deadline, !deadline.IsZero()
 }
+
+func (c *deadlineContext) Done() <-chan struct{} { return c.original.Context().Done() }
+func (c *deadlineContext) Err() error            { return c.original.Context().Err() }
+func (c *deadlineContext) Value(key any) any     { return c.original.Context().Value(key) }

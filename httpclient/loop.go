@@ -86,7 +86,7 @@ func (l *loop) checkRetry(_ context.Context, resp *http.Response, err error) (bo
 	if judged != nil && !c.repeatable {
 		attempt.Err = errors.MarkRetryable(judged, false)
 	}
-	wait, verdict := c.transport.planner.Next(&c.wait, attempt)
+	wait, verdict := c.transport.planner.Next(c.context(), attempt)
 	switch {
 	case verdict == resilience.Again:
 		c.failed, c.retryAt = judged, time.Now().Add(wait)

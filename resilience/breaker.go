@@ -220,14 +220,22 @@ func (b *Breaker) Allow(ctx context.Context) (done func(Outcome), err error) {
 // Do calls op if the breaker lets it out, and counts what [Classify] says of its error; a panic is a
 // failure. If the breaker does not, Do returns an [*OpenError].
 func (b *Breaker) Do(ctx context.Context, op func(context.Context) error) error {
+	return b.DoOutcome(ctx, func(ctx context.Context) (Outcome, error) {
+		err := op(ctx)
+		return Classify(ctx, err), err
+	})
+}
+
+// DoOutcome is [Breaker.Do] for an op that knows its outcome by itself, such as one whose answers say it in
+// another way than by an error. What else op has to say, its error included, goes to the caller alone.
+func (b *Breaker) DoOutcome(ctx context.Context, op func(context.Context) (Outcome, error)) error {
 	p, err := b.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	outcome := Failure
+	outcome := Failure // if op panics
 	defer func() { b.settle(p, outcome) }()
-	err = op(ctx)
-	outcome = Classify(ctx, err)
+	outcome, err = op(ctx)
 	return err
 }
 

@@ -99,13 +99,16 @@ func (r *Registry) Get(key string) *Destination {
 	defer r.mu.Unlock()
 	r.dropIdle(now)
 	d := r.byKey[key]
-	if d == nil {
+	switch d {
+	case nil:
 		d = r.add(key)
-	} else {
+		d.linkAfter(&r.ring)
+	case r.ring.next: // as nearly always where there is one
+	default:
 		d.unlink()
+		d.linkAfter(&r.ring)
 	}
 	d.used = now
-	d.linkAfter(&r.ring)
 	return d
 }
 
