@@ -20,6 +20,7 @@ import (
 	"github.com/go-resty/resty/v2"
 	heimdall "github.com/gojek/heimdall/v7/httpclient"
 	"github.com/hashicorp/go-retryablehttp"
+	"github.com/imroc/req/v3"
 	"github.com/sony/gobreaker/v2"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
@@ -62,8 +63,7 @@ func stubRow(t telemetry) row {
 		}},
 	}
 	if !t.sdk {
-		contenders = append(contenders, restyPeer(), azcorePeer(), failsafePeer(), heimdallPeer(),
-			notRun("req", "the module proxy refused its module"))
+		contenders = append(contenders, restyPeer(), azcorePeer(), failsafePeer(), heimdallPeer(), reqPeer())
 	}
 	return row{"httpclient: GET over a stub transport, " + t.name, "call", contenders, 0}
 }
@@ -79,6 +79,17 @@ func sdkClient(t telemetry, base http.RoundTripper) (*http.Client, error) {
 func restyPeer() contender {
 	return contender{"resty", "SetTimeout, SetRetryCount(2); no breaker, no telemetry; it reads the body", func() (work, func(), error) {
 		client := resty.New().SetTransport(stub{}).SetTimeout(30 * time.Second).SetRetryCount(2)
+		return each(func() error {
+			_, err := client.R().Get(stockURL)
+			return err
+		}), nil, nil
+	}}
+}
+
+func reqPeer() contender {
+	return contender{"req", "SetTimeout, SetCommonRetryCount(2); no breaker, no telemetry; it reads the body", func() (work, func(), error) {
+		client := req.C().SetTimeout(totalTimeout).SetCommonRetryCount(2)
+		client.GetClient().Transport = stub{}
 		return each(func() error {
 			_, err := client.R().Get(stockURL)
 			return err

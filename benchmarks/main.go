@@ -3,10 +3,12 @@
 //	benchmarks          all rows; writes RESULTS.md and results.json
 //	benchmarks -quick   all rows, fewer and shorter rounds; only prints
 //	benchmarks -run ^errors
+//	benchmarks -run ^httpserver -with '^(otelhttp|net/http)$'   against these alone, in less time
 //
-// The contenders of a row take turns, round by round, in the same process, so that what else the
-// machine does meets all of them alike. A row's figure is the median of its rounds. Absolute times are
-// those of one machine on one day: ratios and allocations are what to compare.
+// The contenders of a row take turns, round by round, in random order, in the same process, so that what else the
+// machine does meets all of them alike. A figure is the median of its rounds, and so is a ratio, which is taken
+// round by round. Absolute times are those of one machine on one day: ratios and allocations are what to compare.
+// CPU time is that of the whole process, with collecting garbage, and moves least on a busy machine.
 package main
 
 import (
@@ -22,6 +24,7 @@ import (
 func main() {
 	quick := flag.Bool("quick", false, "fewer and shorter rounds; write no files")
 	only := flag.String("run", "", "run only the rows whose name matches this regular expression")
+	with := flag.String("with", "", "run the SDK against only those contenders whose name matches this regular expression")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this file")
 	flag.Parse()
 	if os.Getenv(serveEnv) != "" {
@@ -31,7 +34,7 @@ func main() {
 		}
 		return
 	}
-	err := profiled(*profile, func() error { return run(*quick, *only) })
+	err := profiled(*profile, func() error { return run(*quick, *only, *with) })
 	closeCluster()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "benchmarks:", err)
@@ -56,10 +59,14 @@ func profiled(file string, do func() error) error {
 	return do()
 }
 
-func run(quick bool, only string) error {
+func run(quick bool, only, with string) error {
 	match, err := regexp.Compile(only)
 	if err != nil {
 		return fmt.Errorf("-run: %w", err)
+	}
+	chosen, err := regexp.Compile(with)
+	if err != nil {
+		return fmt.Errorf("-with: %w", err)
 	}
 	pace := pace{rounds: 41, round: 40 * time.Millisecond}
 	if quick {
@@ -70,6 +77,9 @@ func run(quick bool, only string) error {
 		if !match.MatchString(row.name) {
 			continue
 		}
+		row.contenders = slices.Concat(row.contenders[:1], slices.DeleteFunc(slices.Clone(row.contenders[1:]), func(c contender) bool {
+			return !chosen.MatchString(c.name)
+		}))
 		r, err := measure(row, pace.of(row))
 		if err != nil {
 			return fmt.Errorf("row %q: %w", row.name, err)
@@ -80,7 +90,7 @@ func run(quick bool, only string) error {
 	if len(results) == 0 {
 		return fmt.Errorf("no row matches %q", only)
 	}
-	if quick || only != "" {
+	if quick || only != "" || with != "" {
 		return nil
 	}
 	return write(results)

@@ -16,8 +16,6 @@ type result struct {
 	Name  string  `json:"name"`
 	Unit  string  `json:"unit"`
 	Lines []entry `json:"contenders"`
-	// NotRun are contenders that could not be had, and why.
-	NotRun []string `json:"not_run,omitempty"`
 }
 
 // entry is one contender's line in a row.
@@ -29,23 +27,28 @@ type entry struct {
 	Allocs float64 `json:"allocs"`
 	Bytes  float64 `json:"bytes"`
 	CPU    float64 `json:"cpu_ns"`
-	Ratio  float64 `json:"sdk_ratio"`     // the SDK's time as a multiple of this contender's
+	Ratio  float64 `json:"sdk_ratio"`     // the SDK's time as a multiple of this contender's: the median of the rounds'
 	CPUOf  float64 `json:"sdk_cpu_ratio"` // and its CPU time
 }
 
 func newResult(r row, all []*prepared) result {
 	out := result{Name: r.name, Unit: r.unit}
-	sdk := all[0].measurement()
+	sdk := all[0]
 	for _, p := range all {
 		m := p.measurement()
-		out.Lines = append(out.Lines, entry{m.name, m.note, m.nanos, m.spread, m.allocs, m.bytes, m.cpu, sdk.nanos / m.nanos, sdk.cpu / m.cpu})
-	}
-	for _, c := range r.contenders {
-		if c.prepare == nil {
-			out.NotRun = append(out.NotRun, c.name+": "+c.note)
-		}
+		out.Lines = append(out.Lines, entry{m.name, m.note, m.nanos, m.spread, m.allocs, m.bytes, m.cpu,
+			ratio(sdk.nanos, p.nanos), ratio(sdk.cpu, p.cpu)})
 	}
 	return out
+}
+
+// ratio is the median of the ratios of each round: what the machine was busy with in a round, it was for both.
+func ratio(ours, theirs []float64) float64 {
+	ratios := make([]float64, len(ours))
+	for i := range ratios {
+		ratios[i] = ours[i] / theirs[i]
+	}
+	return quantile(ratios, 0.5)
 }
 
 func (r result) text() string {
@@ -54,9 +57,6 @@ func (r result) text() string {
 	for _, l := range r.Lines {
 		fmt.Fprintf(&b, "  %-36s %12s/%s ±%2.0f %%  %10s CPU  %8.1f allocs  %10.0f B   SDK is %.2f ×, in CPU time %.2f ×\n",
 			l.Name, duration(l.Nanos), r.Unit, 100*l.Spread, duration(l.CPU), l.Allocs, l.Bytes, l.Ratio, l.CPUOf)
-	}
-	for _, line := range r.NotRun {
-		fmt.Fprintf(&b, "  %s\n", line)
 	}
 	return b.String()
 }
@@ -72,9 +72,6 @@ func (r result) markdown() string {
 		if l.Note != "" {
 			fmt.Fprintf(&b, "\n%s: %s\n", l.Name, l.Note)
 		}
-	}
-	for _, line := range r.NotRun {
-		fmt.Fprintf(&b, "\n%s\n", line)
 	}
 	return b.String()
 }
