@@ -181,7 +181,8 @@ func (t *tracer) start(ctx context.Context, x *exchange, r *http.Request) contex
 
 func (t *tracer) startSpan(ctx, remote context.Context, x *exchange, r *http.Request) context.Context {
 	idle := t.idle.Load()
-	options := append(x.traced.options, serverKind)
+	options := x.traced.options
+	options = append(options, serverKind)
 	if !idle {
 		x.traced.attrs = startAttributes(x.traced.attrs, r)
 		options = append(options, trace.WithAttributes(x.traced.attrs...))
@@ -250,8 +251,8 @@ func (x *exchange) describeEnd(span trace.Span, route string, status int, fault 
 	if !span.IsRecording() {
 		return
 	}
-	begun := len(x.traced.attrs)
-	attrs := append(x.traced.attrs, httpconv.ResponseStatusCode.Int(status))
+	attrs := x.traced.attrs[len(x.traced.attrs):]
+	attrs = append(attrs, httpconv.ResponseStatusCode.Int(status))
 	if x.writer.bytes > 0 {
 		attrs = append(attrs, httpconv.ResponseBodySize.Int64(x.writer.bytes))
 	}
@@ -266,7 +267,7 @@ func (x *exchange) describeEnd(span trace.Span, route string, status int, fault 
 		attrs = append(attrs, httpconv.ErrorType.String(fault))
 		span.SetStatus(codes.Error, describe(failure))
 	}
-	span.SetAttributes(attrs[begun:]...)
+	span.SetAttributes(attrs...)
 }
 
 // errorType is the value of error.type, "" for a request that did not fail by our fault: the code of
