@@ -35,6 +35,9 @@ func TestAllocations(t *testing.T) {
 			}
 		}},
 		{"breaker, closed, Do", 0, func() { _ = closed.Do(ctx, op) }},
+		{"breaker, closed, DoOutcome", 0, func() {
+			_ = closed.DoOutcome(ctx, func(context.Context) (resilience.Outcome, error) { return resilience.Success, nil })
+		}},
 		{"breaker, open, two steps", 0, func() { _, _ = opened.Allow(ctx) }},
 		{"breaker, open, Do", 0, func() { _ = opened.Do(ctx, op) }},
 		{"retry, success", 0, func() { _ = retry.Do(ctx, op) }},

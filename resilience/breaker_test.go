@@ -281,6 +281,47 @@ func TestBreakerDoExcludesACallerThatGoesAway(t *testing.T) {
 	}
 }
 
+// What op says of the outcome counts, and not its error; the error is the caller's.
+func TestBreakerDoOutcomeCountsWhatOpSays(t *testing.T) {
+	for name, tc := range map[string]struct {
+		outcome resilience.Outcome
+		err     error
+		state   resilience.State
+	}{
+		"a failure without an error":       {resilience.Failure, nil, resilience.Open},
+		"a success with an error":          {resilience.Success, errors.Unavailable, resilience.Closed},
+		"an excluded call with an error":   {resilience.Excluded, errors.Unavailable, resilience.Closed},
+		"a failure that has its error too": {resilience.Failure, errors.Unavailable, resilience.Open},
+	} {
+		b := newBreaker(t, resilience.BreakerConfig{})
+		for range 20 {
+			err := b.DoOutcome(t.Context(), func(context.Context) (resilience.Outcome, error) { return tc.outcome, tc.err })
+			if err != tc.err {
+				t.Fatalf("%s: DoOutcome = %v, want %v", name, err, tc.err)
+			}
+		}
+		if got := b.State(); got != tc.state {
+			t.Errorf("%s: after 20 calls the breaker is %v, want %v", name, got, tc.state)
+		}
+	}
+}
+
+func TestBreakerDoOutcomeCountsAPanicAndRefusesWhenOpen(t *testing.T) {
+	b := newBreaker(t, resilience.BreakerConfig{MinCalls: -1})
+	func() {
+		defer func() { _ = recover() }()
+		_ = b.DoOutcome(t.Context(), func(context.Context) (resilience.Outcome, error) { panic("boom") })
+	}()
+	called := false
+	err := b.DoOutcome(t.Context(), func(context.Context) (resilience.Outcome, error) {
+		called = true
+		return resilience.Success, nil
+	})
+	if _, ok := errors.AsType[*resilience.OpenError](err); !ok || called {
+		t.Errorf("after a panic DoOutcome = %v, called %v; want an OpenError and no call", err, called)
+	}
+}
+
 func TestBreakerTurnedOffNeverOpens(t *testing.T) {
 	b := newBreaker(t, resilience.BreakerConfig{FailureRatio: -1})
 	for range 1000 {
