@@ -45,6 +45,7 @@ type Producer struct {
 	client  *kgo.Client
 	buffer  buffer
 	closed  atomic.Bool
+	timers  sync.Pool // of *time.Timer, for the delivery timeout
 	dials   *dialErrors
 	traces  *producerTraces
 	metrics *producerMetrics
@@ -115,12 +116,6 @@ func (p *Producer) Publish(ctx context.Context, records ...*Record) error {
 	if p.closed.Load() {
 		return neverSent(records, errClosed)
 	}
-	if p.cfg.DeliveryTimeout > 0 {
-		// The client looks at its own timeout only now and then.
-		bounded, cancel := context.WithTimeoutCause(ctx, p.cfg.DeliveryTimeout, errDelivery)
-		defer cancel()
-		return p.publish(bounded, records)
-	}
 	return p.publish(ctx, records)
 }
 
@@ -139,7 +134,22 @@ func neverSent(records []*Record, err error) error {
 
 // publish sends the records and waits for their outcome.
 func (p *Producer) publish(ctx context.Context, records []*Record) error {
-	pub := &publication{results: make([]result, len(records)), changed: make(chan struct{}, 1)}
+	pub := newPublication(len(records))
+	if p.cfg.DeliveryTimeout > 0 {
+		// The client looks at its own timeout only now and then. A context of its own
+		// for each call would cost as much as all else that Publish does.
+		timer, _ := p.timers.Get().(*time.Timer)
+		if timer == nil {
+			timer = time.NewTimer(p.cfg.DeliveryTimeout)
+		} else {
+			timer.Reset(p.cfg.DeliveryTimeout)
+		}
+		defer func() {
+			timer.Stop() // Nothing is left in its channel.
+			p.timers.Put(timer)
+		}()
+		pub.timeout = timer.C
+	}
 	// A call with more records than the buffer holds waits for its own.
 	share := max(p.cfg.MaxBuffered/2, 1)
 	for i, r := range records {
@@ -210,14 +220,14 @@ func (p *Producer) send(ctx context.Context, r *Record, settled func(error)) *kg
 	return sent
 }
 
-// ended says why ctx ended before the record was acknowledged, in words of this
+// ended says why the wait ended before the record was acknowledged, in words of this
 // package.
-func (p *Producer) ended(ctx context.Context, topic string) error {
-	switch err := context.Cause(ctx); {
-	case err == nil:
-		return nil
-	case errors.Is(err, errDelivery):
+func (p *Producer) ended(ctx context.Context, pub *publication, topic string) error {
+	switch {
+	case pub.late:
 		return p.timedOut(topic)
+	case ctx.Err() == nil:
+		return nil
 	case errors.Is(ctx.Err(), context.Canceled):
 		return errors.Canceled.Wrap(p.dials.explain(fmt.Errorf("not acknowledged when the caller went away: %w", ctx.Err())), "")
 	default:
@@ -288,6 +298,19 @@ type publication struct {
 	results []result
 	open    int
 	changed chan struct{} // one token: a record was acknowledged or has failed
+
+	timeout <-chan time.Time // of the delivery; nil: none
+	late    bool             // it is over
+	one     [1]result        // the results of most calls
+}
+
+func newPublication(records int) *publication {
+	p := &publication{changed: make(chan struct{}, 1)}
+	p.results = p.one[:]
+	if records > 1 {
+		p.results = make([]result, records)
+	}
+	return p
 }
 
 type result struct {
@@ -319,20 +342,22 @@ func (p *publication) underWay() int {
 }
 
 // await waits until at most so many records are open, and reports whether that
-// was reached before ctx ended. The outcome of a record may be here before its
+// was reached before ctx or the delivery timeout ended. The outcome of a record may be here before its
 // begin: then open is below zero for a moment.
 func (p *publication) await(ctx context.Context, open int) bool {
 	for {
 		p.mu.Lock()
 		reached := p.open <= open
 		p.mu.Unlock()
-		if reached {
-			return true
+		if reached || p.late {
+			return reached
 		}
 		select {
 		case <-p.changed:
 		case <-ctx.Done():
 			return false
+		case <-p.timeout:
+			p.late = true
 		}
 	}
 }
@@ -351,7 +376,7 @@ func (p *Producer) outcome(ctx context.Context, pub *publication, records []*Rec
 			failed = append(failed, p.failure(r, res.err))
 		default:
 			if ended[r.Topic] == nil {
-				ended[r.Topic] = p.ended(ctx, r.Topic)
+				ended[r.Topic] = p.ended(ctx, pub, r.Topic)
 			}
 			failed = append(failed, PublishFailure{Record: r, Err: ended[r.Topic], MayBeWritten: res.sent != nil})
 		}
