@@ -20,8 +20,8 @@ func (c *chaos) report(w *writer, v verdict, excused int) {
 			v.handled, v.deadLetters, v.poison, v.deadTwice),
 		fmt.Sprintf("partitions that moved away from a consumer that lived on: %d", v.moves),
 		fmt.Sprintf("handled again: %d in all", v.repeats),
-		"  after a kill: " + v.afterKill.String(),
-		"  otherwise:    " + v.otherwise.String(),
+		"  after a kill:           " + v.afterKill.String(),
+		"  after a stop or a move: " + v.otherwise.String(),
 		fmt.Sprintf("consumers that found no broker at their start and were started again: %d", excused),
 	}
 	if c.cluster == nil {
@@ -51,7 +51,7 @@ func (r repeats) String() string {
 	if r.all == 0 {
 		return "none"
 	}
-	return fmt.Sprintf("%d, of %d processes; most of one %d (%v); most in one partition %d, where the bound is %d",
+	return fmt.Sprintf("%d, of %d processes; most of one %d (%v); most of one stay in a partition %d, where the bound is %d",
 		r.all, r.processes, r.process, r.worstProcess, r.partition, maxAhead)
 }
 

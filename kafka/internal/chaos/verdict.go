@@ -18,7 +18,7 @@ type verdict struct {
 	moves                                 int // of a partition away from a process that lived on
 	repeats                               int // handlings beyond one for each record
 	afterKill                             repeats
-	otherwise                             repeats // what was handled again with nobody killed
+	otherwise                             repeats // after a stop, or a move to another consumer
 	faults                                []string
 }
 
@@ -26,7 +26,7 @@ type verdict struct {
 type repeats struct {
 	all          int // in the whole run
 	process      int // most after one process
-	partition    int // most of that in one partition
+	partition    int // most after one stay of a process in a partition
 	processes    int // of how many something was handled again
 	worstProcess *process
 }
@@ -83,40 +83,49 @@ func (ev *evidence) places() []place {
 	})
 }
 
+// stay is the time in which one process handles a partition. It is over when
+// another one does, and when it handles a record again itself, for then it has
+// lost the partition and got it back.
+type stay struct {
+	by        *process
+	partition int32
+}
+
 // handlings returns the first success of each record, and counts the others.
 func (v *verdict) handlings(ev *evidence) map[place]handling {
 	slices.SortFunc(ev.handled, func(a, b handling) int { return cmp.Compare(a.end, b.end) })
-	first, last := map[place]handling{}, map[place]handling{}
-	type episode struct {
-		after     *process
-		partition int32
-	}
-	again := map[episode]int{}
-	owner := map[int32]*process{}
+	first := map[place]handling{}
+	again := map[*stay]int{}
+	current := map[int32]*stay{}
+	during := make(map[place]*stay) // the stay of the last handling
 	for _, h := range ev.handled {
-		if before := owner[h.partition]; before != nil && before != h.by && before.livesAt(h.begin) {
+		now := current[h.partition]
+		if now != nil && now.by != h.by && now.by.livesAt(h.begin) {
 			v.moves++
 		}
-		owner[h.partition] = h.by
+		if now == nil || now.by != h.by || during[h.place] == now {
+			now = &stay{by: h.by, partition: h.partition}
+			current[h.partition] = now
+		}
 		if it, ok := ev.records[h.place]; !ok || it.key != h.key || it.seq != h.seq {
 			v.fault("%v handled record %d of key %d as %s", h.by, h.seq, h.key, ev.id(h.place))
 		}
-		if before, ok := last[h.place]; ok {
+		if before := during[h.place]; before != nil {
 			v.repeats++
-			again[episode{before.by, h.partition}]++
+			again[before]++
 		} else {
 			first[h.place] = h
 		}
-		last[h.place] = h
+		during[h.place] = now
 	}
 	v.handled = len(first)
 	byProcess := map[*process]int{}
 	partition := map[*process]int{}
-	for e, n := range again {
-		byProcess[e.after] += n
-		partition[e.after] = max(partition[e.after], n)
+	for st, n := range again {
+		byProcess[st.by] += n
+		partition[st.by] = max(partition[st.by], n)
 		if n > maxAhead {
-			v.fault("%d records of partition %d were handled again after %v, want at most %d", n, e.partition, e.after, maxAhead)
+			v.fault("%d records of partition %d were handled again after %v had it once, want at most %d", n, st.partition, st.by, maxAhead)
 		}
 	}
 	for p, n := range byProcess {

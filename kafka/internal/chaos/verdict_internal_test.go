@@ -60,6 +60,24 @@ func TestVerdictCountsPartitionsThatMoveBetweenTheLiving(t *testing.T) {
 	}
 }
 
+func TestVerdictCountsEachStayInAPartitionByItself(t *testing.T) {
+	ev, killed, alive := sound()
+	for offset := range int64(6000) {
+		p := place{0, offset + 3}
+		ev.records[p] = item{key: 10 + int(offset), fate: good}
+		ev.acked[p] = ev.records[p]
+		// It was handled, lost with the partition, handled again, and lost again.
+		for i, by := range []*process{killed, killed, alive} {
+			at := 100 + 10_000*int64(i) + offset
+			ev.handled = append(ev.handled, handling{place: p, key: 10 + int(offset), begin: at, end: at, by: by})
+		}
+	}
+	ev.committed[0], ev.end[0] = 6003, 6003
+	if v := judge(ev); len(v.faults) > 0 || v.afterKill.all != 12_001 || v.afterKill.partition != 6000 {
+		t.Errorf("after a kill: %v, faults: %q", v.afterKill, v.faults)
+	}
+}
+
 func TestVerdictNamesWhatDoesNotHold(t *testing.T) {
 	for name, test := range map[string]struct {
 		spoil func(ev *evidence)
@@ -107,7 +125,7 @@ func TestVerdictNamesWhatDoesNotHold(t *testing.T) {
 		},
 		"too much again after a process": {
 			func(ev *evidence) {
-				for offset := range int64(maxAhead) {
+				for offset := range int64(maxAhead + 1) {
 					p := place{0, offset + 3}
 					ev.records[p] = item{key: 10 + int(offset), fate: good}
 					ev.acked[p] = ev.records[p]
@@ -116,9 +134,9 @@ func TestVerdictNamesWhatDoesNotHold(t *testing.T) {
 						ev.handled = append(ev.handled, handling{place: p, key: 10 + int(offset), begin: at, end: at, by: by})
 					}
 				}
-				ev.committed[0], ev.end[0] = maxAhead+3, maxAhead+3
+				ev.committed[0], ev.end[0] = maxAhead+4, maxAhead+4
 			},
-			"10001 records of partition 0 were handled again after consumer 1.1, want at most 10000",
+			"10001 records of partition 0 were handled again after consumer 1.1 had it once, want at most 10000",
 		},
 		"an offset that is behind": {
 			func(ev *evidence) { ev.committed[0] = 2 },
