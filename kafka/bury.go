@@ -70,6 +70,7 @@ func (c *Consumer) bury(it *item) {
 		case tooLarge(err):
 			c.writing.Go(func() { c.buryAgain(client, it, letter) })
 		default:
+			c.renewals.forgetTopic(client, letter.Topic, err)
 			c.buried(it, err)
 		}
 	})

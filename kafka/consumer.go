@@ -30,14 +30,17 @@ type Consumer struct {
 	traces  *tracing
 	metrics *consumerMetrics
 
-	state   atomic.Int32
-	client  atomic.Pointer[kgo.Client]
-	joined  atomic.Bool // the group has taken us at least once
-	dead    *deadLetterWriter
-	polls   pollGate
-	errs    errorLog
-	writing sync.WaitGroup // of dead letters that need more than one try
-	closing chan struct{}  // closed when that has to end
+	state      atomic.Int32
+	client     atomic.Pointer[kgo.Client]
+	joined     atomic.Bool // the group has taken us at least once
+	dead       *deadLetterWriter
+	partitions map[string]int32 // of the topics, at the start
+	polls      pollGate
+	errs       errorLog
+	writing    sync.WaitGroup // of dead letters that need more than one try, and of renewals
+	closing    chan struct{}  // closed when that has to end
+
+	renewals renewals
 
 	stopping  chan struct{} // closed when the consumer begins to stop
 	stoppedAt time.Time     // when that was

@@ -97,7 +97,9 @@ type ConsumerConfig struct {
 
 	// StartAtEnd says where a group without a committed offset begins. False: at
 	// the first record that is there. True: after the last, which is committed at
-	// once, so that nothing that is written later is skipped.
+	// once, so that nothing that is written later is skipped. Partitions that are
+	// added while the group runs are read from their first record; those that are
+	// added while it does not run, from after their last.
 	StartAtEnd bool
 	// InstanceID makes the consumer a static member of the group (KIP-345): a
 	// restart within the session timeout of 45 s moves no partitions. It must be

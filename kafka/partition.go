@@ -24,7 +24,10 @@ type partition struct {
 	stuck        bool // too many complete records wait for an incomplete one
 	crowded      bool // too many records wait behind blocked ones
 	burying      int  // records whose dead letter cannot be written
+	resting      bool // what was fetched last cannot be read
+	unreadable   int  // how often in a row
 
+	next          int64 // the offset to be fetched next, as far as it is known; -1
 	highWatermark int64
 	describe      *description
 }

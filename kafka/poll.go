@@ -110,11 +110,20 @@ func (c *Consumer) receive(in *intake, ftp kgo.FetchTopicPartition) {
 	if len(ftp.Records) == 0 && ftp.HighWatermark <= 0 {
 		return
 	}
-	c.sched.mu.Lock()
-	defer c.sched.mu.Unlock()
-	if p := c.sched.parts[topicPartition{ftp.Topic, ftp.Partition}]; p != nil {
-		p.highWatermark = ftp.HighWatermark
-		in.add(p, ftp.Records)
+	s := c.sched
+	tp := topicPartition{ftp.Topic, ftp.Partition}
+	s.mu.Lock()
+	p := s.parts[tp]
+	if p == nil {
+		s.mu.Unlock()
+		return
+	}
+	from, overtaken := p.proceedLocked(ftp)
+	p.highWatermark = ftp.HighWatermark
+	in.add(p, ftp.Records)
+	s.mu.Unlock()
+	if overtaken {
+		c.logLoss(tp, from, ftp.LogStartOffset)
 	}
 }
 
@@ -131,6 +140,14 @@ func (c *Consumer) fetchFailed(ftp kgo.FetchTopicPartition) (fatal error) {
 	if session, ok := errors.AsType[*kgo.ErrGroupSession](err); ok && refusedForGood(session.Err, c.joined.Load()) {
 		return fmt.Errorf("kafka: consumer group %q refuses the consumer: %w", c.group, groupError(session.Err))
 	}
+	if loss, ok := errors.AsType[*kgo.ErrDataLoss](err); ok {
+		c.logLoss(topicPartition{loss.Topic, loss.Partition}, min(loss.ConsumedTo, loss.ResetTo), max(loss.ConsumedTo, loss.ResetTo))
+		return nil
+	}
+	c.rest(topicPartition{ftp.Topic, ftp.Partition})
+	if errors.Is(err, kerr.UnknownTopicID) {
+		c.writing.Go(func() { c.renew(ftp.Topic) })
+	}
 	c.errs.note(ftp.Topic+"/"+strconv.Itoa(int(ftp.Partition)), "fetching records failed, will be tried again",
 		slog.String(attrTopic, ftp.Topic), slog.Int(attrPartition, int(ftp.Partition)), slog.Any("error", err))
 	return nil
@@ -141,7 +158,7 @@ func (c *Consumer) fetchFailed(ftp kgo.FetchTopicPartition) (fatal error) {
 // to be started again for something that ends by itself.
 func refusedForGood(err error, joined bool) bool {
 	is := func(target error) bool { return errors.Is(err, target) }
-	if is(kerr.GroupAuthorizationFailed) || is(kerr.SaslAuthenticationFailed) {
+	if is(kerr.GroupAuthorizationFailed) || is(kerr.SaslAuthenticationFailed) || is(kerr.GroupIDNotFound) {
 		return !joined
 	}
 	return slices.ContainsFunc([]error{
@@ -150,8 +167,11 @@ func refusedForGood(err error, joined bool) bool {
 }
 
 func groupError(err error) error {
-	if errors.Is(err, kerr.InconsistentGroupProtocol) {
+	switch {
+	case errors.Is(err, kerr.InconsistentGroupProtocol):
 		return errors.FailedPrecondition.Wrap(fmt.Errorf("its members use another protocol: %w", err), "")
+	case errors.Is(err, kerr.GroupIDNotFound):
+		return errors.FailedPrecondition.Wrap(fmt.Errorf("it is a group of another type: %w", err), "")
 	}
 	return coded(err)
 }

@@ -40,15 +40,16 @@ func NewJSON[T any](topic string, key []byte, v T) (*Record, error) {
 // an acknowledged record is written once, and records of one key are written in
 // the order in which they were published. It is safe for concurrent use.
 type Producer struct {
-	cfg     ProducerConfig
-	brokers []string
-	client  *kgo.Client
-	buffer  buffer
-	closed  atomic.Bool
-	timers  sync.Pool // of *time.Timer, for the delivery timeout
-	dials   *dialErrors
-	traces  *producerTraces
-	metrics *producerMetrics
+	cfg      ProducerConfig
+	brokers  []string
+	client   *kgo.Client
+	buffer   buffer
+	closed   atomic.Bool
+	renewals renewals
+	timers   sync.Pool // of *time.Timer, for the delivery timeout
+	dials    *dialErrors
+	traces   *producerTraces
+	metrics  *producerMetrics
 }
 
 // NewProducer returns a producer. It connects when the first record is
@@ -213,6 +214,7 @@ func (p *Producer) send(ctx context.Context, r *Record, settled func(error)) *kg
 	// all others of its partition with it.
 	p.client.TryProduce(context.Background(), sent, func(got *kgo.Record, err error) {
 		p.buffer.leave(size)
+		p.renewals.forgetTopic(p.client, got.Topic, err)
 		p.metrics.sent(got, time.Since(started), err)
 		p.traces.end(span, got, err)
 		settled(err)

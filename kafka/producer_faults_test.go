@@ -209,6 +209,35 @@ func TestPublishThatIsCancelledSaysThatTheRecordMayBeWritten(t *testing.T) {
 	})
 }
 
+// A topic that is deleted and made anew has another ID, and the client keeps to
+// the old one: the first record after that may fail, the next ones do not.
+func TestPublishToATopicThatWasMadeAnew(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		p := producer(t, b, kafka.ProducerConfig{})
+		for range 3 {
+			if err := p.Publish(t.Context(), &kafka.Record{Topic: "orders"}); err != nil {
+				t.Fatal(err)
+			}
+			b.DeleteTopic(t, "orders")
+			start := time.Now()
+			err := p.Publish(t.Context(), &kafka.Record{Topic: "orders"})
+			if f := failures(t, err); errors.CodeOf(err) != errors.FailedPrecondition || f[0].MayBeWritten || time.Since(start) > 5*time.Second {
+				t.Errorf("deleted, after %v: may be written: %v, %v", time.Since(start), f[0].MayBeWritten, err)
+			}
+			b.CreateTopic(t, "orders", 1)
+			for range 3 {
+				if err = p.Publish(t.Context(), &kafka.Record{Topic: "orders"}); err == nil {
+					break
+				}
+				time.Sleep(time.Second)
+			}
+			if err != nil {
+				t.Errorf("made anew: %v", err)
+			}
+		}
+	})
+}
+
 func TestPublishAfterClose(t *testing.T) {
 	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
 		p := producer(t, b, kafka.ProducerConfig{})

@@ -83,7 +83,7 @@ func (s *scheduler) assign(tp topicPartition, d *description) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fenceLocked(s.revokeLocked([]topicPartition{tp}))
-	s.parts[tp] = &partition{topicPartition: tp, tracker: newTracker(), slots: map[uint64]*slot{}, describe: d}
+	s.parts[tp] = &partition{topicPartition: tp, tracker: newTracker(), slots: map[uint64]*slot{}, next: -1, describe: d}
 }
 
 // offerLocked takes a record into flight. It reports false for one of a partition

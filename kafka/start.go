@@ -43,6 +43,10 @@ func (c *Consumer) check(ctx context.Context, client *kgo.Client) error {
 	if err := c.checkCluster(ctx, client); err != nil {
 		return err
 	}
+	c.partitions = map[string]int32{}
+	for topic, d := range sources {
+		c.partitions[topic] = int32(len(d.Partitions))
+	}
 	c.dead = newDeadLetterWriter(c)
 	if err := c.dead.prepare(ctx, admin, sources); err != nil {
 		return err
