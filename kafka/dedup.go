@@ -6,25 +6,46 @@ import (
 	"sync"
 )
 
-// DedupStore remembers which records took effect.
+// DedupStore remembers which records took effect. The example of [Deduplicate]
+// has one on a database.
+//
+// How long: as long as a record may come again. That is the retention of its
+// topic, and for dead letters that are put back theirs after it, 30 days where
+// nothing else is said ([ConsumerConfig.DeadLetterRetention]). An ID that was
+// forgotten is an effect that happens twice.
+//
+// Of what: of one consumer group, for the IDs do not name it, and of one life of
+// a topic. A topic that is deleted and made anew, or that of another cluster,
+// counts its offsets from 0 again: its records have IDs that the store has seen,
+// and would be taken for done. Remove the topic's IDs with the topic.
 type DedupStore interface {
 	// Once runs effect unless the record with this ID took effect before, and
 	// remembers the ID if and only if effect returned nil. When the ID is
 	// known it returns nil without running effect. It returns effect's error as
-	// it is, and an error of its own when it cannot tell.
+	// it is, and an error of its own when it cannot tell; one with a code such
+	// as unavailable makes the record be tried again.
 	//
 	// The effect happens once only as far as remembering the ID and the effect
 	// are one: a store on a database opens a transaction, inserts the ID into a
 	// table with a unique index, runs effect with the transaction in its
-	// context, and commits. Calls are concurrent; a second call with an ID
-	// that is under way has to wait for the first, as a unique index does.
+	// context, and commits. An effect elsewhere, a call to another service say,
+	// happens again when the process ends between the effect and the commit:
+	// give that service the ID as its idempotency key.
+	//
+	// Calls are concurrent, and not of one process alone: while a partition
+	// moves, its old owner may still be in effect when the new one begins with
+	// the same record. The second call with an ID that is under way has to wait
+	// for the first, as a unique index does.
 	Once(ctx context.Context, id ID, effect func(context.Context) error) error
 }
 
 // Deduplicate returns a handler that runs the given one once per [Record.ID],
 // as far as the store is able to: a record that is delivered again, after a
-// crash, a rebalance or a redrive, is done without being handled. A store
-// belongs to one consumer group: the IDs do not name it.
+// crash, a rebalance or a redrive, is done without being handled. A record that
+// its producer published twice is two records, with two IDs.
+//
+// A handler that fails has taken no effect, and what the store remembers is not
+// touched: the record is tried again, and as a dead letter it may be put back.
 func Deduplicate(store DedupStore, handler Handler) Handler {
 	return func(ctx context.Context, r *Record) error {
 		return store.Once(ctx, r.ID(), func(ctx context.Context) error { return handler(ctx, r) })
