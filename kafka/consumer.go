@@ -32,7 +32,8 @@ type Consumer struct {
 
 	state      atomic.Int32
 	client     atomic.Pointer[kgo.Client]
-	joined     atomic.Bool // the group has taken us at least once
+	member     chan struct{} // closed when client is there
+	joined     atomic.Bool   // the group has taken us at least once
 	dead       *deadLetterWriter
 	partitions map[string]int32 // of the topics, at the start
 	polls      pollGate
@@ -95,6 +96,7 @@ func NewConsumer(brokers []string, group string, topics []string, handler Handle
 		metrics:  metrics,
 		fetching: map[topicPartition]bool{},
 		closing:  make(chan struct{}),
+		member:   make(chan struct{}),
 		stopping: make(chan struct{}),
 		commits:  make(turn, 1),
 		revokes:  make(turn, 1),
@@ -170,6 +172,7 @@ func (c *Consumer) consume(ctx context.Context) error {
 		return c.shutDown(&wg, stop, err)
 	}
 	c.client.Store(client)
+	close(c.member)
 	c.state.Store(stateRunning)
 	c.log.InfoContext(ctx, "consumer started", slog.Any("topics", c.topics), slog.Any("policy", c.cfg))
 	err = c.poll(ctx, client)

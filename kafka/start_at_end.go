@@ -60,9 +60,17 @@ func (c *Consumer) beginAtEnd(ctx context.Context, offsets map[string]map[int32]
 			fresh[topic][p] = kgo.EpochOffset{}
 		}
 	}
-	client := c.client.Load()
-	if len(fresh) == 0 || client == nil {
+	if len(fresh) == 0 {
 		return offsets, nil
+	}
+	select {
+	case <-c.member: // The client may join before we hold it.
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	client := c.client.Load()
+	if client == nil {
+		return nil, kgo.ErrClientClosed
 	}
 	ends, err := kadm.NewClient(client).ListCommittedOffsets(ctx, slices.Collect(maps.Keys(fresh))...)
 	if err != nil {
