@@ -33,7 +33,10 @@
 // In a bubble of testing/synctest set [Config.Virtual]: the network is then in
 // memory, time stands still until every goroutine waits, and an hour of backoff
 // passes at once. Clients have to dial with [Broker.Dial]; [Broker.ClientOptions]
-// has the address and the dialer.
+// has the address and the dialer. With three and more members in one group build the
+// test with the tag synctests: while members wait for each other to join, franz-go
+// lets a commit wait for a mutex, which stops a bubble's time, and under that tag its
+// mutexes are channels.
 //
 // # What it is not
 //
