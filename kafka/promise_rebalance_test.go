@@ -212,15 +212,25 @@ func TestPromiseAPauseEndsWithTheAssignment(t *testing.T) {
 		stuck.Store(true)
 		cfg := quickly(c.config(), -1)
 		cfg.RetryFor, cfg.MaxInFlight, cfg.MaxAhead = -1, 20, 40
+		l := newLedger(t)
 		member := c.run(topic, func(_ context.Context, r *kafka.Record) error {
-			if string(r.Value) == "0" && stuck.Load() {
-				return errors.Aborted.New("")
-			}
-			return nil
+			return l.handle(r, func(n, _ int) error {
+				if n == 0 && stuck.Load() {
+					return errors.Aborted.New("")
+				}
+				return nil
+			})
 		}, cfg)
 		c.fill(topic, 1, 200, 200)
 		c.eventually("a pause", func() bool { return paused(member, topic) })
+		id, _ := member.Client().GroupMetadata()
 		c.kick()
+		c.eventually("another assignment", func() bool {
+			now, _ := member.Client().GroupMetadata()
+			return now != "" && now != id && member.Status().Partitions == 1
+		})
+		before := l.attempts("0")
+		c.eventually("its records", func() bool { return l.attempts("0") > before+1 })
 		stuck.Store(false)
 		c.waitCaughtUp(topic)
 	})

@@ -134,23 +134,24 @@ func New(cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kafkatest: start: %w", err)
 	}
-	b.cluster.ControlKey(int16(kmsg.GetTelemetrySubscriptions), b.noTelemetry)
+	b.cluster.ControlKey(int16(kmsg.GetTelemetrySubscriptions), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		b.cluster.KeepControl()
+		return b.noTelemetry(r.(*kmsg.GetTelemetrySubscriptionsRequest)), nil, true
+	})
 	return b, nil
 }
 
 // noTelemetry answers as a Kafka that nobody has configured to collect the
 // metrics of its clients (KIP-714). kfake asks for all of them every 30 s, which
 // is most of what an idle client does, and all the work of a test of hours.
-func (b *Broker) noTelemetry(r kmsg.Request) (kmsg.Response, error, bool) {
-	b.cluster.KeepControl()
-	req := r.(*kmsg.GetTelemetrySubscriptionsRequest)
+func (b *Broker) noTelemetry(req *kmsg.GetTelemetrySubscriptionsRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.GetTelemetrySubscriptionsResponse)
 	resp.ClientInstanceID = req.ClientInstanceID
 	if resp.ClientInstanceID == [16]byte{} {
 		binary.BigEndian.PutUint64(resp.ClientInstanceID[8:], b.clients.Add(1))
 	}
 	resp.PushIntervalMillis = int32(telemetryInterval.Milliseconds())
-	return resp, nil, true
+	return resp
 }
 
 // telemetryInterval is Kafka's default of a subscription's interval.ms.
