@@ -35,7 +35,8 @@ func (s *scheduler) roomLocked() int {
 		return 0
 	}
 	// A poll has its price: not for a few records while the workers have plenty.
-	if runnable := s.inFlight - s.blocked; runnable > s.limits.records/4 && free < s.limits.records/2 {
+	// Those behind a record of their key that takes long are nothing to do.
+	if s.ready.size > s.limits.records/4 && free < s.limits.records/2 {
 		return 0
 	}
 	return int(min(int64(free), freeBytes/max(s.size, 1)+1))
