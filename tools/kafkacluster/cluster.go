@@ -22,8 +22,9 @@ type Config struct {
 	Log io.Writer
 }
 
-// patience is how long a node may take until it answers. It takes 5 s where nobody else wants the processor.
-const patience = 2 * time.Minute
+// patience is how long a node may take until it answers. It takes 5 s where nobody else wants the processor, and two
+// minutes where many do; one that ends is noticed at once.
+const patience = 5 * time.Minute
 
 // A Cluster is a Kafka cluster that runs on this machine. Its methods are safe for concurrent use.
 type Cluster struct {
@@ -131,7 +132,7 @@ func (c *Cluster) kill(nodes []*node) {
 
 // Restart starts nodes that do not run, with the data and at the addresses that they had, and returns when all of them
 // answer, which for a cluster of three needs two that run. A node that runs already is only waited for. A node that does
-// not answer in two minutes or ends by itself is an error, with the end of what it has printed.
+// not answer in five minutes or ends by itself is an error, with the end of what it has printed.
 func (c *Cluster) Restart(ctx context.Context, ids ...int) error {
 	c.mu.Lock()
 	launched, err := c.launch(ids)
