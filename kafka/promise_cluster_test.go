@@ -407,3 +407,26 @@ func deleteRecords(c *cluster, topic string, before int64) {
 		c.t.Fatalf("delete records: %v", err)
 	}
 }
+
+// read returns the first n records of partition 0 as they lie there.
+func (c *cluster) read(topic string, n int) []*kgo.Record {
+	c.t.Helper()
+	opts := []kgo.Opt{kgo.SeedBrokers(c.addrs...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}})}
+	if c.dial != nil {
+		opts = append(opts, kgo.Dialer(c.dial))
+	}
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer client.Close()
+	var records []*kgo.Record
+	for len(records) < n {
+		fetches := client.PollFetches(c.t.Context())
+		if err := fetches.Err(); err != nil {
+			c.t.Fatalf("read %s: %v", topic, err)
+		}
+		records = append(records, fetches.Records()...)
+	}
+	return records
+}
