@@ -131,11 +131,13 @@ func TestPromiseAddedPartitionsAreReadFromTheirStart(t *testing.T) {
 		if _, err := c.admin.UpdatePartitions(t.Context(), 3, topic); err != nil {
 			t.Fatal(err)
 		}
+		c.eventually("the partitions to be known", func() bool {
+			topics, err := c.admin.ListTopics(t.Context(), topic)
+			return err == nil && len(topics[topic].Partitions) == 3
+		})
+		c.client.PurgeTopicsFromProducing(topic) // It would learn of them within minutes.
 		for p := range int32(3) {
-			c.eventually("the partition to be known", func() bool {
-				r := &kgo.Record{Topic: topic, Partition: p, Value: fmt.Append(nil, p)}
-				return c.client.ProduceSync(t.Context(), r).FirstErr() == nil
-			})
+			c.produce(kafka.Record{Topic: topic, Partition: p, Value: fmt.Append(nil, p)})
 		}
 		c.eventually("all records", func() bool { return len(got.list()) == 3 })
 	})
