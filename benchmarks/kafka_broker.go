@@ -132,11 +132,17 @@ func (c *cluster) topic(name string, partitions int) (string, error) {
 	if c.real {
 		name += "-" + strconv.FormatInt(time.Now().UnixNano(), 36)
 	}
-	_, err := kadm.NewClient(c.admin).CreateTopic(context.Background(), int32(partitions), -1, nil, name)
-	if err != nil {
+	admin := kadm.NewClient(c.admin)
+	if _, err := admin.CreateTopic(context.Background(), int32(partitions), -1, nil, name); err != nil {
 		return "", fmt.Errorf("create topic %q: %w", name, err)
 	}
-	return name, nil
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		topics, err := admin.ListTopics(context.Background(), name)
+		if err == nil && topics[name].Err == nil && len(topics[name].Partitions) == partitions && topics[name].Partitions[0].Leader >= 0 {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("topic %q is not known 10 s after it was created", name)
 }
 
 // fill writes records until the topic holds n. Their values cannot be compressed: what is read is
