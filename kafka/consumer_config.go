@@ -101,6 +101,9 @@ type ConsumerConfig struct {
 	// added while the group runs are read from their first record; those that are
 	// added while it does not run, from after their last.
 	StartAtEnd bool
+	// GroupProtocol says how the members of the group share its partitions. Empty:
+	// [ClassicProtocol].
+	GroupProtocol GroupProtocol
 	// InstanceID makes the consumer a static member of the group (KIP-345): a
 	// restart within the session timeout of 45 s moves no partitions. It must be
 	// unique in the group and stay the same over restarts; the name of a
@@ -144,6 +147,7 @@ func (c ConsumerConfig) resolve() (ConsumerConfig, error) {
 	c.FloodRatio = cmp.Or(c.FloodRatio, 0.5)
 	c.CommitInterval = cmp.Or(c.CommitInterval, time.Second)
 	c.DeadLetterRetention = cmp.Or(c.DeadLetterRetention, 30*24*time.Hour)
+	c.GroupProtocol = cmp.Or(c.GroupProtocol, ClassicProtocol)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	connection, err := c.Connection.resolve(c.Logger)
 	c.Connection = connection
@@ -165,6 +169,7 @@ func (c ConsumerConfig) faults() error {
 	fault(c.StartTimeout < 0, "StartTimeout", c.StartTimeout, "0 or more")
 	fault(c.OutageRatio > 1, "OutageRatio", c.OutageRatio, "at most 1")
 	fault(c.FloodRatio > 1, "FloodRatio", c.FloodRatio, "at most 1")
+	fault(c.GroupProtocol != ClassicProtocol && c.GroupProtocol != ConsumerProtocol, "GroupProtocol", fmt.Sprintf("%q", c.GroupProtocol), "ClassicProtocol or ConsumerProtocol")
 	fault(c.CommitInterval < 0, "CommitInterval", c.CommitInterval, "0 or more")
 	fault(c.DeadLetterTopic != "" && !validTopic(c.DeadLetterTopic), "DeadLetterTopic", fmt.Sprintf("%q", c.DeadLetterTopic), "a name that Kafka permits")
 	if err := c.Backoff.Validate(); err != nil {
@@ -172,6 +177,23 @@ func (c ConsumerConfig) faults() error {
 	}
 	return errors.Join(faults...)
 }
+
+// GroupProtocol is how the members of a group share its partitions; the names are
+// those of Kafka's group.protocol.
+type GroupProtocol string
+
+const (
+	// ClassicProtocol has the members share the partitions, cooperatively: only
+	// those that move are given up. Every broker knows it.
+	ClassicProtocol GroupProtocol = "classic"
+	// ConsumerProtocol has the brokers share them (KIP-848): a member that is slow
+	// to give a partition up holds up nobody but its next owner. It needs Kafka
+	// 4.0, and Kafka 4.3 to be free of commits that are refused in a rebalance;
+	// with older brokers the classic one is used. The members of a running group
+	// may change over one by one (group.consumer.migration.policy). The session
+	// timeout is the brokers' (group.consumer.session.timeout.ms, 45 s).
+	ConsumerProtocol GroupProtocol = "consumer"
+)
 
 const (
 	maxDrain         = 30 * time.Second
@@ -203,5 +225,6 @@ func (c ConsumerConfig) LogValue() slog.Value {
 		slog.Float64("outage_ratio", c.OutageRatio),
 		slog.Float64("flood_ratio", c.FloodRatio),
 		slog.Duration("commit_interval", c.CommitInterval),
+		slog.String("group_protocol", string(c.GroupProtocol)),
 	)
 }

@@ -32,6 +32,9 @@ func (c *Consumer) join() (*kgo.Client, error) {
 		kgo.OnPartitionsRevoked(c.onRevoked),
 		kgo.OnPartitionsLost(c.onLost),
 	}
+	if c.cfg.GroupProtocol == ConsumerProtocol {
+		opts = append(opts, kgo.ServerSideBalancer())
+	}
 	if c.cfg.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(c.cfg.InstanceID))
 	}

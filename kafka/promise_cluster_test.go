@@ -16,12 +16,16 @@ import (
 	"github.com/backend-platform/sdk/kafka"
 	"github.com/backend-platform/sdk/kafka/kafkatest"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // brokersVariable names the brokers of a real Kafka for the promise suite.
 const brokersVariable = "KAFKA_BROKERS"
+
+// protocolVariable chooses the protocol of the suite's groups; empty: the default.
+const protocolVariable = "KAFKA_GROUP_PROTOCOL"
 
 // TestMain runs a member of a group where a test started this binary as one. On a
 // real Kafka the suite mostly waits, so that its tests run side by side whatever
@@ -220,8 +224,9 @@ func (c *cluster) fill(topic string, partitions, keys, n int) {
 // to reach the brokers and where to log.
 func (c *cluster) config() kafka.ConsumerConfig {
 	return kafka.ConsumerConfig{
-		Connection: kafka.Connection{Dial: c.dial},
-		Logger:     slog.New(slog.NewTextHandler(logWriter{c.t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Connection:    kafka.Connection{Dial: c.dial},
+		GroupProtocol: kafka.GroupProtocol(os.Getenv(protocolVariable)),
+		Logger:        slog.New(slog.NewTextHandler(logWriter{c.t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 }
 
@@ -359,13 +364,25 @@ func (c *cluster) held(topic string) int64 {
 	return held
 }
 
-// members describes the group when it is stable.
-func (c *cluster) members() []kadm.DescribedGroupMember {
-	groups, err := c.admin.DescribeGroups(c.t.Context(), c.group())
-	if err != nil || groups[c.group()].State != "Stable" {
-		return nil
+// members returns the IDs of the group's members when it is stable.
+func (c *cluster) members() []string {
+	var ids []string
+	if c.config().GroupProtocol == kafka.ConsumerProtocol {
+		groups, err := c.admin.DescribeConsumerGroups(c.t.Context(), c.group())
+		if err == nil && groups[c.group()].State == "Stable" {
+			for _, m := range groups[c.group()].Members {
+				ids = append(ids, m.MemberID)
+			}
+		}
+		return ids
 	}
-	return groups[c.group()].Members
+	groups, err := c.admin.DescribeGroups(c.t.Context(), c.group())
+	if err == nil && groups[c.group()].State == "Stable" {
+		for _, m := range groups[c.group()].Members {
+			ids = append(ids, m.MemberID)
+		}
+	}
+	return ids
 }
 
 func (c *cluster) waitMembers(n int) {
@@ -379,20 +396,66 @@ func paused(member *running, topic string) bool {
 	return client != nil && len(client.PauseFetchPartitions(nil)[topic]) > 0
 }
 
+// shortSessions makes the brokers forget a silent member after 6 s. In the classic
+// protocol that is for the member to say.
+func (c *cluster) shortSessions() {
+	c.t.Helper()
+	if c.config().GroupProtocol != kafka.ConsumerProtocol {
+		return
+	}
+	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	resource := kmsg.NewIncrementalAlterConfigsRequestResource()
+	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeGroupConfig, c.group()
+	for name, value := range map[string]string{"consumer.session.timeout.ms": "6000", "consumer.heartbeat.interval.ms": "1000"} {
+		config := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+		config.Name, config.Value = name, &value
+		resource.Configs = append(resource.Configs, config)
+	}
+	req.Resources = append(req.Resources, resource)
+	resp, err := req.RequestWith(c.t.Context(), c.client)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.Resources[0].ErrorCode)
+	}
+	if err != nil {
+		c.t.Fatalf("configure the group: %v", err)
+	}
+}
+
 // kick removes all members from the group, which they do not know.
 func (c *cluster) kick() {
 	c.t.Helper()
+	members := c.members()
+	if len(members) == 0 {
+		c.t.Fatal("there are no members to remove")
+	}
+	for _, id := range members {
+		if err := c.leave(id); err != nil {
+			c.t.Fatalf("remove member %s: %v", id, err)
+		}
+	}
+}
+
+// leave says what a member would say that leaves.
+func (c *cluster) leave(id string) error {
+	if c.config().GroupProtocol == kafka.ConsumerProtocol {
+		req := kmsg.NewPtrConsumerGroupHeartbeatRequest()
+		req.Group, req.MemberID, req.MemberEpoch = c.group(), id, -1
+		resp, err := req.RequestWith(c.t.Context(), c.client)
+		if err == nil {
+			err = kerr.ErrorForCode(resp.ErrorCode)
+		}
+		return err
+	}
 	req := kmsg.NewPtrLeaveGroupRequest()
 	req.Group = c.group()
-	for _, m := range c.members() {
-		member := kmsg.NewLeaveGroupRequestMember()
-		member.MemberID = m.MemberID
-		req.Members = append(req.Members, member)
-	}
+	member := kmsg.NewLeaveGroupRequestMember()
+	member.MemberID = id
+	req.Members = append(req.Members, member)
 	resp, err := req.RequestWith(c.t.Context(), c.client)
-	if err != nil || resp.ErrorCode != 0 || len(req.Members) == 0 {
-		c.t.Fatalf("remove %d members: %v", len(req.Members), err)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.ErrorCode)
 	}
+	return err
 }
 
 func deleteRecords(c *cluster, topic string, before int64) {

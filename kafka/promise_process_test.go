@@ -23,7 +23,7 @@ func runMember() int {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
 	args := strings.Fields(os.Getenv(memberVariable))
-	cfg := kafka.ConsumerConfig{Logger: discard}
+	cfg := kafka.ConsumerConfig{Logger: discard, GroupProtocol: kafka.GroupProtocol(os.Getenv(protocolVariable))}
 	cfg.Connection.Options = []kgo.Opt{kgo.SessionTimeout(6 * time.Second), kgo.HeartbeatInterval(500 * time.Millisecond)}
 	c, err := kafka.NewConsumer(strings.Split(args[0], ","), args[1], []string{args[2]}, func(_ context.Context, r *kafka.Record) error {
 		if string(r.Value) == "slow" {

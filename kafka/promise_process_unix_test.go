@@ -21,6 +21,7 @@ import (
 func TestPromiseAProcessThatWasStoppedIsFenced(t *testing.T) {
 	promiseInRealTime(t, func(t *testing.T, c *cluster) {
 		topic := c.topic("orders", 1)
+		c.shortSessions()
 		member := exec.Command(os.Args[0])
 		member.Env = append(os.Environ(), memberVariable+"="+strings.Join(c.addrs, ",")+" "+c.group()+" "+topic)
 		member.Stderr = os.Stderr

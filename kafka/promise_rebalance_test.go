@@ -285,6 +285,7 @@ func TestPromiseAStaticMemberRestartMovesNoPartitions(t *testing.T) {
 func TestPromiseAMemberThatWasCutOffIsFenced(t *testing.T) {
 	promise(t, func(t *testing.T, c *cluster) {
 		topic := c.topic("orders", 1)
+		c.shortSessions()
 		release := make(chan struct{})
 		free := sync.OnceFunc(func() { close(release) })
 		defer free()

@@ -43,6 +43,9 @@ share.coordinator.state.topic.min.isr=%[6]d
 # With the default of 9 s a broker that was killed needs 14 s to come back.
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
+# Lets a test make a group's sessions as short as those of the classic protocol may be.
+group.consumer.min.session.timeout.ms=6000
+group.consumer.min.heartbeat.interval.ms=1000
 group.initial.rebalance.delay.ms=0
 # Of the 128 MiB of the default, which the heap would have to hold.
 log.cleaner.dedupe.buffer.size=16777216

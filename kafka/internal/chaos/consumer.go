@@ -67,9 +67,10 @@ func consume(ctx context.Context, args []string) error {
 	}
 	h := &handler{journal: notes, random: rand.New(rand.NewPCG(cfg.seed, 2))}
 	consumer, err := kafka.NewConsumer(strings.Split(cfg.brokers, ","), cfg.group, []string{cfg.topic}, h.handle, kafka.ConsumerConfig{
-		InstanceID: cfg.instance,
-		Logger:     slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		Connection: kafka.Connection{Options: []kgo.Opt{kgo.SessionTimeout(sessionTimeout), kgo.HeartbeatInterval(time.Second)}},
+		InstanceID:    cfg.instance,
+		GroupProtocol: kafka.GroupProtocol(os.Getenv(protocolVariable)), // of this process's parent, too
+		Logger:        slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Connection:    kafka.Connection{Options: []kgo.Opt{kgo.SessionTimeout(sessionTimeout), kgo.HeartbeatInterval(time.Second)}},
 	})
 	if err != nil {
 		return err

@@ -93,6 +93,9 @@ func run(ctx context.Context, args []string) error {
 // can use one.
 const brokersVariable = "KAFKA_BROKERS"
 
+// protocolVariable chooses the group's protocol; empty: the default.
+const protocolVariable = "KAFKA_GROUP_PROTOCOL"
+
 // sleep waits, and reports whether ctx is still alive.
 func sleep(ctx context.Context, d time.Duration) bool {
 	select {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -16,7 +17,9 @@ import (
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/kafka"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const consumers = 3
@@ -325,6 +328,30 @@ func (c *chaos) createTopic(ctx context.Context) error {
 	defer client.Close()
 	if _, err := kadm.NewClient(client).CreateTopic(ctx, partitions, -1, nil, c.topic); err != nil {
 		return fmt.Errorf("create topic %s: %w", c.topic, err)
+	}
+	if os.Getenv(protocolVariable) != string(kafka.ConsumerProtocol) {
+		return nil
+	}
+	return c.shortenSessions(ctx, client)
+}
+
+// shortenSessions says to the brokers what the classic protocol has consumers say.
+func (c *chaos) shortenSessions(ctx context.Context, client *kgo.Client) error {
+	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	resource := kmsg.NewIncrementalAlterConfigsRequestResource()
+	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeGroupConfig, c.group
+	for name, value := range map[string]time.Duration{"consumer.session.timeout.ms": sessionTimeout, "consumer.heartbeat.interval.ms": time.Second} {
+		config := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+		config.Name, config.Value = name, new(strconv.FormatInt(value.Milliseconds(), 10))
+		resource.Configs = append(resource.Configs, config)
+	}
+	req.Resources = append(req.Resources, resource)
+	resp, err := req.RequestWith(ctx, client)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.Resources[0].ErrorCode)
+	}
+	if err != nil {
+		return fmt.Errorf("shorten the sessions of group %s: %w", c.group, err)
 	}
 	return nil
 }
