@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // How long a stop may take, step by step. Each step ends at the latest where its
@@ -41,7 +44,7 @@ func (c *Consumer) shutDown(wg *sync.WaitGroup, stop context.CancelFunc, cause e
 	if client != nil {
 		c.giveUp(c.assigned(), true)
 		ctx, cancel := context.WithTimeout(context.Background(), stopLeave)
-		if err := client.LeaveGroupContext(ctx); err != nil {
+		if err := c.leave(ctx, client); err != nil {
 			c.log.Warn("left the consumer group without telling it; its partitions move when the session times out", slog.Any("error", err))
 		}
 		cancel()
@@ -58,6 +61,25 @@ func (c *Consumer) shutDown(wg *sync.WaitGroup, stop context.CancelFunc, cause e
 	c.client.Store(nil)
 	c.log.Info("consumer stopped", slog.Uint64("handled", c.Status().Handled))
 	return errors.Join(cause, stuck)
+}
+
+// leave takes the consumer out of its group. For a static member that the brokers
+// assign partitions to, kgo 1.22.2 forgets to name the instance, and the brokers
+// would refuse its restart until the session ends: the same is said once more.
+func (c *Consumer) leave(ctx context.Context, client *kgo.Client) error {
+	member, _ := client.GroupMetadata()
+	err := client.LeaveGroupContext(ctx)
+	if c.cfg.GroupProtocol != ConsumerProtocol || c.cfg.InstanceID == "" || !errors.Is(err, kerr.InvalidRequest) {
+		return err
+	}
+	req := kmsg.NewPtrConsumerGroupHeartbeatRequest()
+	req.Group, req.MemberID, req.InstanceID = c.group, member, &c.cfg.InstanceID
+	req.MemberEpoch = -2 // for a while: its partitions are kept (KIP-848)
+	resp, err := req.RequestWith(ctx, client)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.ErrorCode)
+	}
+	return err
 }
 
 // bounded returns a context that ends after the limit, or when the consumer has
