@@ -112,7 +112,7 @@ func (c *Consumer) buried(it *item, err error) {
 	v := s.buriedLocked(it, err, wait, time.Now())
 	s.mu.Unlock()
 	if err == nil && v.action == actDone {
-		c.metrics.deadLetters.Add(context.Background(), 1, it.part.describe.topic...)
+		c.metrics.buried(it.part.describe, it.failure.code)
 		c.logRecord(slog.LevelWarn, "record moved to the dead letters", it, slog.String("dead_letter_topic", c.dead.name(it)))
 	}
 	v.action = actDone // The clock comes back to it.

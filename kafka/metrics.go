@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,6 +29,7 @@ type consumerMetrics struct {
 	inFlight    metric.Int64ObservableGauge
 	paused      metric.Int64ObservableGauge
 	lag         metric.Int64ObservableGauge
+	lagTime     metric.Float64ObservableGauge
 
 	meter metric.Meter
 	group attribute.KeyValue
@@ -42,7 +44,7 @@ func newMeter(mp metric.MeterProvider) metric.Meter {
 
 func newConsumerMetrics(mp metric.MeterProvider, group string) (*consumerMetrics, error) {
 	m := &consumerMetrics{meter: newMeter(mp), group: semconv.MessagingConsumerGroupName(group)}
-	var err [8]error
+	var err [9]error
 	m.consumed, err[0] = m.meter.Int64Counter("messaging.client.consumed.messages",
 		metric.WithUnit("{message}"), metric.WithDescription("Records that were fetched and taken into flight."))
 	m.duration, err[1] = m.meter.Float64Histogram("messaging.process.duration",
@@ -50,15 +52,17 @@ func newConsumerMetrics(mp metric.MeterProvider, group string) (*consumerMetrics
 	m.retried, err[2] = m.meter.Int64Counter("kafka.consumer.retries",
 		metric.WithUnit("{attempt}"), metric.WithDescription("Attempts that failed and are to be repeated."))
 	m.deadLetters, err[3] = m.meter.Int64Counter("kafka.consumer.dead_letters",
-		metric.WithUnit("{message}"), metric.WithDescription("Records that were written to the dead letters."))
+		metric.WithUnit("{message}"), metric.WithDescription("Records that were written to the dead letters, by the code of the error."))
 	m.pauses, err[4] = m.meter.Int64Counter("kafka.consumer.pauses",
 		metric.WithUnit("{pause}"), metric.WithDescription("Times that the consumer paused, by reason."))
 	m.inFlight, err[5] = m.meter.Int64ObservableGauge("kafka.consumer.in_flight",
 		metric.WithUnit("{message}"), metric.WithDescription("Records in flight, by state: waiting for another attempt or behind such a record, or not."))
 	m.paused, err[6] = m.meter.Int64ObservableGauge("kafka.consumer.paused",
-		metric.WithUnit("1"), metric.WithDescription("1 while the consumer is paused."))
+		metric.WithUnit("1"), metric.WithDescription("1 while the consumer is paused for the reason."))
 	m.lag, err[7] = m.meter.Int64ObservableGauge("kafka.consumer.lag",
 		metric.WithUnit("{message}"), metric.WithDescription("Offsets between the end of a partition and its low-water mark, as of the last fetch."))
+	m.lagTime, err[8] = m.meter.Float64ObservableGauge("kafka.consumer.lag.time",
+		metric.WithUnit("s"), metric.WithDescription("Age of the oldest record of a partition that is not done, from its timestamp; 0 where all are done."))
 	return m, errors.Join(err[:]...)
 }
 
@@ -71,21 +75,31 @@ func (m *consumerMetrics) processed(d *description, took time.Duration, code err
 	m.duration.Record(context.Background(), took.Seconds(), options...)
 }
 
+// buried notes a dead letter.
+func (m *consumerMetrics) buried(d *description, code errors.Code) {
+	m.deadLetters.Add(context.Background(), 1, slices.Concat(d.topic, []metric.AddOption{metric.WithAttributes(semconv.ErrorTypeKey.String(code.String()))})...)
+}
+
 // observe registers the gauges, until the returned function is called.
 func (m *consumerMetrics) observe(c *Consumer) (stop func(), err error) {
 	registration, err := m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		st := c.Status()
-		group := metric.WithAttributes(m.group)
 		o.ObserveInt64(m.inFlight, int64(st.InFlight-st.Waiting), metric.WithAttributes(m.group, attribute.String("state", "active")))
 		o.ObserveInt64(m.inFlight, int64(st.Waiting), metric.WithAttributes(m.group, attribute.String("state", "waiting")))
-		o.ObserveInt64(m.paused, flag(st.Paused != NotPaused), group)
+		for _, reason := range []PauseReason{PausedByOutage, PausedByFlood} {
+			o.ObserveInt64(m.paused, flag(st.Paused == reason), metric.WithAttributes(m.group, attribute.String("reason", reason.String())))
+		}
 		for tp, lag := range c.lags() {
-			o.ObserveInt64(m.lag, lag, metric.WithAttributes(m.group,
+			where := metric.WithAttributes(m.group,
 				semconv.MessagingDestinationName(tp.topic),
-				semconv.MessagingDestinationPartitionID(strconv.Itoa(int(tp.partition)))))
+				semconv.MessagingDestinationPartitionID(strconv.Itoa(int(tp.partition))))
+			o.ObserveInt64(m.lag, lag.records, where)
+			if lag.known {
+				o.ObserveFloat64(m.lagTime, lag.age.Seconds(), where)
+			}
 		}
 		return nil
-	}, m.inFlight, m.paused, m.lag)
+	}, m.inFlight, m.paused, m.lag, m.lagTime)
 	if err != nil {
 		return func() {}, err
 	}

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
@@ -91,17 +92,42 @@ func (c *Consumer) Ready(context.Context) error {
 	return errors.Unavailable.New("The consumer has stopped.")
 }
 
-// lags returns the distance of each partition's mark to its end, as of the last
-// fetch.
-func (c *Consumer) lags() map[topicPartition]int64 {
+// lag is how far a partition's mark is behind its end, as of the last fetch.
+type lag struct {
+	records int64
+	age     time.Duration // of the oldest record that is not done
+	known   bool          // age is
+}
+
+func (c *Consumer) lags() map[topicPartition]lag {
 	s := c.sched
+	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	lags := make(map[topicPartition]int64, len(s.parts))
+	lags := make(map[topicPartition]lag, len(s.parts))
 	for tp, p := range s.parts {
-		if p.tracker.mark >= 0 && p.highWatermark > 0 {
-			lags[tp] = max(p.highWatermark-p.tracker.mark, 0)
+		if p.tracker.mark < 0 || p.highWatermark <= 0 {
+			continue
 		}
+		l := lag{records: max(p.highWatermark-p.tracker.mark, 0)}
+		oldest, held := p.oldestLocked()
+		if held {
+			l.age = max(now.Sub(oldest), 0)
+		}
+		l.known = held || l.records == 0 // Else it is not fetched yet.
+		lags[tp] = l
 	}
 	return lags
+}
+
+// oldestLocked returns the timestamp of the first record that is not done.
+func (p *partition) oldestLocked() (oldest time.Time, held bool) {
+	offset := int64(math.MaxInt64)
+	for _, sl := range p.slots { // The first of a slot is its oldest.
+		// The client's record: a handler may be changing its own.
+		if r := sl.first.source; r != nil && r.Offset < offset {
+			offset, oldest, held = r.Offset, r.Timestamp, true
+		}
+	}
+	return oldest, held
 }

@@ -137,10 +137,11 @@ func TestConsumerMetrics(t *testing.T) {
 			"messaging.client.consumed.messages":  "10",
 			"messaging.process.duration":          "1 samples invalid_argument,1 samples aborted,8 samples",
 			"kafka.consumer.retries":              "1",
-			"kafka.consumer.dead_letters":         "1",
+			"kafka.consumer.dead_letters":         "1 invalid_argument",
 			"kafka.consumer.in_flight":            "1 active,0 waiting",
-			"kafka.consumer.paused":               "0",
+			"kafka.consumer.paused":               "0 outage,0 dead letter flood",
 			"kafka.consumer.lag":                  "1",
+			"kafka.consumer.lag.time":             "10",
 		}
 		seen := map[string]string{}
 		for _, m := range got.ScopeMetrics[0].Metrics {
@@ -163,7 +164,7 @@ func sameSet(a, b []string) bool {
 func dataPoints(data metricdata.Aggregation) string {
 	var out []string
 	label := func(set attribute.Set) string {
-		for _, key := range []string{"error.type", "state"} {
+		for _, key := range []string{"error.type", "state", "reason"} {
 			if v, ok := set.Value(attribute.Key(key)); ok {
 				return " " + v.String()
 			}
@@ -178,6 +179,10 @@ func dataPoints(data metricdata.Aggregation) string {
 	case metricdata.Gauge[int64]:
 		for _, p := range d.DataPoints {
 			out = append(out, fmt.Sprint(p.Value)+label(p.Attributes))
+		}
+	case metricdata.Gauge[float64]:
+		for _, p := range d.DataPoints {
+			out = append(out, fmt.Sprintf("%.0f", p.Value)+label(p.Attributes))
 		}
 	case metricdata.Histogram[float64]:
 		for _, p := range d.DataPoints {
