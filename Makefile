@@ -73,6 +73,14 @@ chaos: bin/kafka ## kill consumers and brokers under load, and account for every
 	@go build -o bin/chaos ./kafka/internal/chaos
 	@bin/chaos $(if $(SEED),-seed $(SEED)) -cluster 'bin/kafka up -nodes 3' $(ARGS)
 
+FROM ?= HEAD~1
+.PHONY: chaos-upgrade
+chaos-upgrade: bin/kafka ## the same, with consumers of FROM=HEAD~1 that a deployment replaces
+	@old=$$(mktemp -d) && trap 'git worktree remove --force "$$old/tree"; rm -rf "$$old"' EXIT && \
+		git worktree add --quiet --detach "$$old/tree" '$(FROM)' && go -C "$$old/tree" build -o "$$old/chaos" ./kafka/internal/chaos && \
+		go build -o bin/chaos ./kafka/internal/chaos && \
+		bin/chaos $(if $(SEED),-seed $(SEED)) -from "$$old/chaos" -cluster 'bin/kafka up -nodes 3' $(ARGS)
+
 .PHONY: bin/kafka
 bin/kafka: need-go
 	@$(TOOLS) build -o '$(CURDIR)/bin/kafka' ./cmd/kafka

@@ -15,13 +15,13 @@ import (
 // A fleet is the consumer processes of a group, each in its slot, where it is
 // started again whenever it has ended, as an orchestrator would do it.
 type fleet struct {
-	program string
-	dir     string // of journals and logs
-	base    consumerConfig
-	slots   int
-	say     func(format string, args ...any)
+	dir   string // of journals and logs
+	base  consumerConfig
+	slots int
+	say   func(format string, args ...any)
 
 	mu      sync.Mutex
+	program []string   // by slot
 	running []*process // by slot; nil: not now
 	all     []*process
 	closed  bool
@@ -93,7 +93,7 @@ func (f *fleet) launch(slot, life int) (*process, error) {
 		return nil, err
 	}
 	defer log.Close()
-	p.cmd = exec.Command(f.program, cfg.args()...)
+	p.cmd = exec.Command(f.program[slot], cfg.args()...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	if p.input, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -104,6 +104,13 @@ func (f *fleet) launch(slot, life int) (*process, error) {
 	f.running[slot] = p
 	f.all = append(f.all, p)
 	return p, nil
+}
+
+// install says what is started next in a slot.
+func (f *fleet) install(slot int, program string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.program[slot] = program
 }
 
 // await waits for the end of a process and notes one that is not our doing.

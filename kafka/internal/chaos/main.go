@@ -10,7 +10,8 @@
 // once and some after the group has given up waiting for them; now and then one
 // is stopped in order. Brokers are killed one after the other, and then all three
 // at the same time. At last the consumers are stopped and started one after the
-// other, as by a deployment. Then it compares what was written with what was
+// other, as by a deployment; with -from they were of another version until then,
+// a build of this program from an older commit. Then it compares what was written with what was
 // handled and with the dead letters:
 //
 //   - every record was handled or is a dead letter, and the dead letters are
@@ -49,6 +50,7 @@ type config struct {
 	cluster string   // a command
 	brokers []string // of a cluster that is there already
 	short   bool
+	from    string // program of the consumers until the deployment; empty: this one
 }
 
 func main() {
@@ -71,6 +73,7 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&cfg.records, "records", 0, "`number` of records (default 200,000; 20,000 with -short)")
 	flags.BoolVar(&cfg.short, "short", false, "kill one broker and all, not each and all, in less time")
 	flags.StringVar(&cfg.cluster, "cluster", "", "`command` that runs a cluster, unless KAFKA_BROKERS names one")
+	flags.StringVar(&cfg.from, "from", "", "`program` of the consumers until the deployment, of another version; the default is this one")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

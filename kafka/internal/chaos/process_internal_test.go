@@ -70,7 +70,7 @@ func TestClusterThatDoesNotStartIsAnError(t *testing.T) {
 func newFleet(t *testing.T, role string) (*fleet, chan struct{}) {
 	t.Helper()
 	t.Setenv(roleVariable, role)
-	f := &fleet{program: os.Args[0], dir: t.TempDir(), slots: 2, say: t.Logf}
+	f := &fleet{program: []string{os.Args[0], os.Args[0]}, dir: t.TempDir(), slots: 2, say: t.Logf}
 	ended := make(chan struct{}, 100)
 	f.start(t.Context(), func() time.Duration {
 		ended <- struct{}{}

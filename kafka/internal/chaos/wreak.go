@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -97,7 +98,7 @@ func (c *chaos) consumeInChaos(ctx context.Context) error {
 		return err
 	}
 	c.fleet = &fleet{
-		program: program, dir: c.dir, slots: consumers, say: c.say,
+		program: slices.Repeat([]string{cmp.Or(c.cfg.from, program)}, consumers), dir: c.dir, slots: consumers, say: c.say,
 		base: consumerConfig{brokers: strings.Join(c.brokers, ","), topic: c.topic, group: c.group, seed: c.cfg.seed},
 	}
 	w := &writer{
@@ -112,7 +113,7 @@ func (c *chaos) consumeInChaos(ctx context.Context) error {
 	wg.Go(func() { c.killConsumers(ctx) })
 	c.killBrokers(ctx)
 	close(c.peace)
-	c.deploy(ctx)
+	c.deploy(ctx, program)
 	close(c.calm)
 	wg.Wait()
 	if err := errors.Join(ctx.Err(), writeErr, c.brokersError); err != nil {
@@ -194,8 +195,9 @@ func (c *chaos) killConsumers(ctx context.Context) {
 // deploy stops and starts all consumers, one after the other, while there is
 // work: partitions move between processes that live, and nothing may be handled
 // twice for that.
-func (c *chaos) deploy(ctx context.Context) {
+func (c *chaos) deploy(ctx context.Context, program string) {
 	for slot := range consumers {
+		c.fleet.install(slot, program)
 		for !c.fleet.stopOne(slot) {
 			if !sleep(ctx, 100*time.Millisecond) { // It is away.
 				return
