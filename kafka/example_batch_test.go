@@ -2,26 +2,56 @@ package kafka_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
+	"slices"
 	"sync"
 
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/kafka"
 )
 
-// Rows that are inserted many at a time: what arrives while one statement runs
-// goes into the next. The row that the database refuses fails alone.
-func ExampleBatch() {
-	insert := kafka.Batch(func(_ context.Context, records []*kafka.Record) []error {
-		results := make([]error, len(records))
-		for i, r := range records { // one statement, in a service
-			if len(r.Value) == 0 {
-				results[i] = errors.InvalidArgument.New("An order must not be empty.")
-			}
+// orderRows stands for a table with a unique index on record:
+//
+//	CREATE TABLE orders (record text PRIMARY KEY, id text, qty int)
+type orderRows struct {
+	mu   sync.Mutex
+	rows map[kafka.ID]Order
+}
+
+// insert is one statement for all of a batch. A record that comes again finds its
+// row there, and so takes effect once: this is what Deduplicate is for other
+// handlers.
+//
+//	INSERT INTO orders (record, id, qty) VALUES … ON CONFLICT (record) DO NOTHING
+//
+// An error of the database is one of every record in the statement, and has no
+// code that speaks about them: they are tried again, and if that goes on the
+// consumer pauses.
+func (t *orderRows) insert(_ context.Context, records []*kafka.Record) []error {
+	results := make([]error, len(records))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, r := range records {
+		var o Order
+		if err := json.Unmarshal(r.Value, &o); err != nil {
+			results[i] = errors.InvalidArgument.Wrap(err, "The order cannot be read.") // a dead letter, and alone
+			continue
 		}
-		return results
-	}, kafka.BatchConfig{Size: 500})
+		if _, there := t.rows[r.ID()]; !there {
+			t.rows[r.ID()] = o
+		}
+	}
+	return results
+}
+
+// Rows that are inserted many at a time: what arrives while one statement runs
+// goes into the next. What cannot be a row fails alone, and a record that is
+// delivered twice is one row.
+func ExampleBatch() {
+	table := &orderRows{rows: map[kafka.ID]Order{}}
+	insert := kafka.Batch(table.insert, kafka.BatchConfig{Size: 500})
 
 	consumer, err := kafka.NewConsumer([]string{"kafka.example.com:9092"}, "warehouse", []string{"orders"}, insert, kafka.ConsumerConfig{Workers: 500})
 	if err != nil {
@@ -30,15 +60,23 @@ func ExampleBatch() {
 	_ = consumer // its Run calls the handler like this:
 
 	var workers sync.WaitGroup
-	for _, value := range []string{"o-1", ""} {
+	for i, value := range []string{`{"id": "o-1"}`, `{"id": "o-2"}`, `{"id":`} {
 		workers.Go(func() {
-			if err := insert(context.Background(), &kafka.Record{Value: []byte(value)}); err != nil {
-				fmt.Println(err)
+			r := &kafka.Record{Topic: "orders", Offset: int64(i), Value: []byte(value)}
+			if err := errors.Join(insert(context.Background(), r), insert(context.Background(), r)); err != nil {
+				fmt.Println(i, errors.CodeOf(err))
 			}
 		})
 	}
 	workers.Wait()
+	var ids []string
+	for _, o := range table.rows {
+		ids = append(ids, o.ID)
+	}
+	slices.Sort(ids)
+	fmt.Println(ids)
 
 	// Output:
-	// invalid_argument: An order must not be empty.
+	// 2 invalid_argument
+	// [o-1 o-2]
 }

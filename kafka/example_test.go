@@ -94,6 +94,24 @@ func shipOrders(ctx context.Context, brokers []string) error {
 	return nil
 }
 
+// A cluster with TLS, whose authorities and login are files of mounted secrets:
+// what is replaced there needs no restart. Where the brokers' certificates are of
+// public authorities, TLS: new(tls.Config) stands in place of CAFile.
+func ExampleConnection() {
+	connection := kafka.Connection{
+		CAFile: "/etc/kafka/ca.crt", // With it the connection is TLS.
+		SASL: kafka.SASL{
+			Mechanism:   kafka.SASLScram512,
+			Credentials: kafka.CredentialFiles("/etc/kafka/username", "/etc/kafka/password"),
+		},
+	}
+	_, err := kafka.NewProducer([]string{"kafka.example.com:9093"}, kafka.ProducerConfig{Connection: connection})
+	fmt.Println(errors.CodeOf(err)) // There is no such CAFile here. The login is read when a connection is made.
+
+	// Output:
+	// invalid_argument
+}
+
 // A record that is delivered again, here because it was published twice with the
 // same origin, takes effect once.
 func ExampleDeduplicate() {
