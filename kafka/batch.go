@@ -48,6 +48,11 @@ type BatchConfig struct {
 // what arrives meanwhile makes the next batch. So batches grow with the load, and
 // a quiet topic waits for nothing.
 //
+// [Deduplicate] is not for batches: its store's transaction is that of one record,
+// and a batch handler's context does not carry it. Write [Record.ID] beside each
+// row instead, under a unique index, so that the statement passes over what is
+// there; the example does.
+//
 // A result that has another length than the records is an error of all of them,
 // with the code internal, and so is a panic.
 func Batch(handle BatchHandler, cfg BatchConfig) Handler {

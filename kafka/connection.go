@@ -30,7 +30,8 @@ type Connection struct {
 	// CertFile and KeyFile are files in PEM with the client's certificate, its
 	// chain, and its key. They are looked at when a connection is opened, at most
 	// every 10 s: a renewed certificate needs no restart, and a broken one keeps
-	// the old one in use and is logged. Empty: no certificate.
+	// the old one in use and is logged. They are looked at for the first time when
+	// the client is made, where a fault is an error. Empty: no certificate.
 	CertFile, KeyFile string
 	// CAFile is a file in PEM with the authorities that the brokers' certificates
 	// may come from, in place of the system's. It is looked at as CertFile is.

@@ -26,6 +26,9 @@
 // tried again, with growing waits, 8 times by default; only its key waits. An
 // error that another service sent and that the handler returns as it is, is not
 // taken for a statement about the record: errors.PassOn says that it is one.
+// An error without a code is unknown, which is one of the others: whether
+// sql.ErrNoRows is the record's fault only the handler knows, and says with
+// errors.NotFound.Wrap(err, "").
 //
 // When half of the records fail, or all of the few there are, the fault is not
 // theirs: the dependency is down, the credential was refused, the deployment is
@@ -53,7 +56,9 @@
 //     have acknowledged.
 //   - Order holds for each key, with any number of workers, also while a record of
 //     the key is tried again or becomes a dead letter. It holds for handlers that
-//     return when their context ends.
+//     return when their context ends. Records whose key is nil have the order of
+//     their partition: they are handled one at a time, and one that is tried again
+//     holds up those behind it.
 //   - One bad record stops nobody but its key, until 10,000 later records of its
 //     partition are done; then the partition waits. That is also the most that is
 //     handled again, for each partition, when a process is killed.
@@ -63,7 +68,7 @@
 //   - Delivery is at least once, and recognisable: [Record.ID] is where the record
 //     was written first, and stays the same through retries, dead letters and
 //     redrives. [Deduplicate] makes a handler's effect happen once, as far as its
-//     store is able to.
+//     store is able to; a [Batch] writes the ID beside its rows.
 //
 // # A producer
 //
@@ -94,9 +99,10 @@
 // # What it does not do
 //
 // No transactions and no exactly-once processing between topics. No schema
-// registry: [Decode] takes any codec, and [Message] makes one of proto.Unmarshal. No retry topics with delays: a record waits
-// in memory, and its key with it. A handler that ignores its context cannot be
-// stopped, and holds up its key until it returns.
+// registry: [Decode] takes any codec, and [Message] makes one of proto.Unmarshal.
+// No retry topics with delays: a record waits in memory, and its key with it. A
+// handler that ignores its context cannot be stopped, and holds up its key until
+// it returns.
 //
 // What lies below is franz-go: [Consumer.Client] and [Producer.Client] give its
 // client, and [Connection.Options] takes its options.

@@ -29,8 +29,8 @@ type Record struct {
 	// -1 where it is not known (KIP-320). Ignored on publishing.
 	LeaderEpoch int32
 	// Key decides the partition and with it the order: records with one key are
-	// handled in their order. A nil key has no order of its own but its
-	// partition's. Nil is not empty.
+	// handled in their order. Records with a nil key have the order of
+	// their partition, and are handled one at a time. Nil is not empty.
 	Key []byte
 	// Value is the payload. Nil is not empty: a nil value is a tombstone, which
 	// deletes the key in a compacted topic.

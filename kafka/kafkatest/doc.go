@@ -42,6 +42,7 @@
 //
 // It is kfake, the broker that franz-go is tested with: one process, records in
 // memory, no replication. It accepts a commit's metadata of any length, where
-// Kafka stops at 4096 bytes. Nothing about durability or about a cluster's
+// Kafka stops at 4096 bytes, and answers a wrong password by closing the
+// connection, where Kafka says what is wrong. Nothing about durability or about a cluster's
 // failover is proved by it.
 package kafkatest

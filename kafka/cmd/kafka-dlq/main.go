@@ -124,6 +124,7 @@ func (c *cli) usage(w io.Writer) {
 	fmt.Fprint(w, `
 TOPIC is the topic that was consumed, GROUP the group whose handler failed: list prints both.
 The brokers are those of KAFKA_BROKERS or of -brokers. kafka-dlq COMMAND -h lists the flags.
+KAFKA_DEBUG=1 prints what the client says about its connections.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 `)

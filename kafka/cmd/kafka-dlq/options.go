@@ -64,7 +64,7 @@ func (c *cli) options(cmd command) *options {
 	o.StringVar(&o.ca, "ca", c.env("KAFKA_CA_FILE"), "`file` in PEM with the brokers' authorities (KAFKA_CA_FILE)")
 	o.StringVar(&o.cert, "cert", c.env("KAFKA_CERT_FILE"), "`file` in PEM with the client's certificate (KAFKA_CERT_FILE)")
 	o.StringVar(&o.key, "cert-key", c.env("KAFKA_KEY_FILE"), "`file` in PEM with its key (KAFKA_KEY_FILE)")
-	o.StringVar(&o.mechanism, "sasl", c.env("KAFKA_SASL_MECHANISM"), "`mechanism` of the login: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER (KAFKA_SASL_MECHANISM)")
+	o.StringVar(&o.mechanism, "sasl", c.env("KAFKA_SASL_MECHANISM"), "`mechanism` of the login: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER (KAFKA_SASL_MECHANISM); without TLS the first and the last need KAFKA_SASL_UNENCRYPTED=true")
 	o.StringVar(&o.user, "user", c.env("KAFKA_SASL_USERNAME"), "`name` to log in with (KAFKA_SASL_USERNAME)")
 	o.StringVar(&o.passwordFile, "password-file", c.env("KAFKA_SASL_PASSWORD_FILE"), "`file` with the password or token (KAFKA_SASL_PASSWORD_FILE, or KAFKA_SASL_PASSWORD for the password itself)")
 	return o

@@ -23,7 +23,7 @@ Examples:
 `,
 	run: func(ctx context.Context, o *options, args []string) error {
 		var cfg kafka.RedriveConfig
-		o.IntVar(&cfg.MaxRedrives, "max-redrives", 0, "park a record that was put back so `many` times; 0: 5; negative: never")
+		o.IntVar(&cfg.MaxRedrives, "max-redrives", 0, "park a record that was put back so many `times`; 0: 5; negative: never")
 		return o.move(ctx, cfg, args)
 	},
 }
@@ -45,8 +45,8 @@ Examples:
 func (o *options) move(ctx context.Context, cfg kafka.RedriveConfig, args []string) error {
 	o.filters()
 	o.BoolVar(&cfg.DryRun, "dry-run", false, "count, and write nothing")
-	o.IntVar(&cfg.Rate, "rate", 0, "dead letters per `second`; 0: as many as the brokers take")
-	o.IntVar(&cfg.Limit, "limit", 0, "end after so `many`; 0: all")
+	o.IntVar(&cfg.Rate, "rate", 0, "`dead letters` per second; 0: as many as the brokers take")
+	o.IntVar(&cfg.Limit, "limit", 0, "end after so many `dead letters`; 0: all")
 	o.BoolVar(&cfg.Again, "again", false, "also those that were put back or parked before")
 	words, err := o.parse(args, 2, 2)
 	if err != nil {
