@@ -53,7 +53,7 @@ test-standalone: need-go ## build, vet and test each module (MODULE=kafka: one) 
 
 ##
 # A real Apache Kafka: make kafka says what is missing, if anything is. KAFKA_BROKERS=host:port,… names a running cluster
-# instead, to these targets as to make demo.
+# instead, to all of these but make kafka, as to make demo.
 NODES ?= 1
 .PHONY: kafka
 kafka: bin/kafka ## run Apache Kafka until Ctrl-C and print its address (NODES=3: three nodes)
