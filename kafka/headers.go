@@ -128,13 +128,19 @@ var failureKeys = [...]string{
 func (f *Failure) AppendHeaders(h []Header) []Header {
 	out := make([]Header, 0, len(h)+len(failureKeys))
 	out = appendOthers(out, h)
+	values := make([]byte, 0, 128) // One allocation for most of them.
+	add := func(key string, with []byte) {
+		from := len(values)
+		values = with
+		out = append(out, Header{Key: key, Value: values[from:len(values):len(values)]})
+	}
 	text := func(key, value string, limit int) {
 		if value != "" {
-			out = append(out, Header{Key: key, Value: []byte(clampText(value, limit))})
+			add(key, append(values, clampText(value, limit)...))
 		}
 	}
 	number := func(key string, value int64) {
-		out = append(out, Header{Key: key, Value: strconv.AppendInt(nil, max(value, 0), 10)})
+		add(key, strconv.AppendInt(values, max(value, 0), 10))
 	}
 	millis := func(key string, t time.Time) {
 		if !t.IsZero() {
@@ -230,7 +236,13 @@ func DecodeFailure(headers []Header) (Failure, bool) {
 // StripFailureHeaders returns the headers without those of a failure, as a new
 // slice, in order and with duplicates.
 func StripFailureHeaders(headers []Header) []Header {
-	return appendOthers(make([]Header, 0, len(headers)), headers)
+	others := 0
+	for i := range headers {
+		if !isFailureKey(headers[i].Key) {
+			others++
+		}
+	}
+	return appendOthers(make([]Header, 0, others), headers)
 }
 
 func appendOthers(out, headers []Header) []Header {

@@ -330,8 +330,9 @@ func redriveHeaders(d *DeadLetter) []kgo.RecordHeader {
 		Origin: d.Failure.Origin, Attempts: d.Failure.Attempts, Redrives: d.Failure.Redrives + 1,
 		Timestamp: d.Failure.Timestamp, FirstFailure: d.Failure.FirstFailure,
 	}
-	var out []kgo.RecordHeader
-	for _, h := range f.AppendHeaders(d.Record.Headers) {
+	all := f.AppendHeaders(d.Record.Headers)
+	out := make([]kgo.RecordHeader, 0, len(all))
+	for _, h := range all {
 		switch h.Key {
 		case HeaderTopic, HeaderPartition, HeaderOffset, HeaderDeliveryCount:
 			continue // Those of a dead letter, which this is no more.
