@@ -46,7 +46,7 @@ type Producer struct {
 	buffer   buffer
 	closed   atomic.Bool
 	renewals renewals
-	timers   sync.Pool // of *time.Timer, for the delivery timeout
+	calls    sync.Pool // of *publication
 	dials    *dialErrors
 	traces   *producerTraces
 	metrics  *producerMetrics
@@ -135,22 +135,8 @@ func neverSent(records []*Record, err error) error {
 
 // publish sends the records and waits for their outcome.
 func (p *Producer) publish(ctx context.Context, records []*Record) error {
-	pub := newPublication(len(records))
-	if p.cfg.DeliveryTimeout > 0 {
-		// The client looks at its own timeout only now and then. A context of its own
-		// for each call would cost as much as all else that Publish does.
-		timer, _ := p.timers.Get().(*time.Timer)
-		if timer == nil {
-			timer = time.NewTimer(p.cfg.DeliveryTimeout)
-		} else {
-			timer.Reset(p.cfg.DeliveryTimeout)
-		}
-		defer func() {
-			timer.Stop() // Nothing is left in its channel.
-			p.timers.Put(timer)
-		}()
-		pub.timeout = timer.C
-	}
+	pub := p.begin(len(records))
+	defer p.end(pub)
 	// A call with more records than the buffer holds waits for its own.
 	share := max(p.cfg.MaxBuffered/2, 1)
 	for i, r := range records {
@@ -301,18 +287,53 @@ type publication struct {
 	open    int
 	changed chan struct{} // one token: a record was acknowledged or has failed
 
-	timeout <-chan time.Time // of the delivery; nil: none
-	late    bool             // it is over
-	one     [1]result        // the results of most calls
+	// The client looks at its own timeout only now and then. A context of its own
+	// for each call would cost as much as all else that Publish does.
+	timer *time.Timer // of the delivery; nil: none
+	late  bool        // it is over
+	one   [1]result   // the results of most calls
 }
 
-func newPublication(records int) *publication {
-	p := &publication{changed: make(chan struct{}, 1)}
-	p.results = p.one[:]
-	if records > 1 {
-		p.results = make([]result, records)
+// begin returns the state for a call, which is used again for another call later.
+func (p *Producer) begin(records int) *publication {
+	pub, _ := p.calls.Get().(*publication)
+	if pub == nil {
+		pub = &publication{changed: make(chan struct{}, 1)}
 	}
-	return p
+	pub.results = pub.one[:]
+	if records > 1 {
+		pub.results = make([]result, records)
+	}
+	switch {
+	case p.cfg.DeliveryTimeout <= 0:
+	case pub.timer == nil:
+		pub.timer = time.NewTimer(p.cfg.DeliveryTimeout)
+	default:
+		pub.timer.Reset(p.cfg.DeliveryTimeout)
+	}
+	return pub
+}
+
+// end keeps the state for another call, unless a record may still be settled. What
+// comes late of one that was is its token, and a token too many only makes a call
+// look once more.
+func (p *Producer) end(pub *publication) {
+	if pub.timer != nil {
+		pub.timer.Stop() // Nothing is left in its channel.
+	}
+	if pub.late || pub.underWay() != 0 {
+		return
+	}
+	pub.results, pub.one[0] = nil, result{}
+	p.calls.Put(pub)
+}
+
+// timeout is when the delivery timeout is over: never, without one.
+func (p *publication) timeout() <-chan time.Time {
+	if p.timer == nil {
+		return nil
+	}
+	return p.timer.C
 }
 
 type result struct {
@@ -358,7 +379,7 @@ func (p *publication) await(ctx context.Context, open int) bool {
 		case <-p.changed:
 		case <-ctx.Done():
 			return false
-		case <-p.timeout:
+		case <-p.timeout():
 			p.late = true
 		}
 	}
