@@ -18,6 +18,11 @@ func kafkaRows() []row {
 	return append(rows, publishRow(1), publishRow(64), redriveRow())
 }
 
+// javaRows need a real cluster, Java and Maven.
+func javaRows() []processRow {
+	return []processRow{javaRow(64, "does nothing", 0), javaRow(64, "takes 1 ms", 1), javaRow(256, "takes 1 ms", 1)}
+}
+
 func consumeRow() row {
 	return row{"kafka: consume 256 B, handler that does nothing", "record", []contender{
 		{"sdk", "zero Config: 64 workers, handler timeout, span, offset tracker, dead letters ready", consuming(sdkConsume(kafka.ConsumerConfig{}), nothing)},

@@ -9,6 +9,11 @@
 // machine does meets all of them alike. A figure is the median of its rounds, and so is a ratio, which is taken
 // round by round. Absolute times are those of one machine on one day: ratios and allocations are what to compare.
 // CPU time is that of the whole process, with collecting garbage, and moves least on a busy machine.
+//
+// The Kafka rows run on an embedded broker in a process of its own, or on a real cluster, which KAFKA_BROKERS names:
+// in the repository's root, make bin/kafka; then here, ../bin/kafka run go run . -run ^kafka. The rows beside Java need
+// one, Java 17 and Maven, and say so where something is missing. There each contender has a process of its own, which
+// warms up first, and its memory is compared as well.
 package main
 
 import (
@@ -18,6 +23,7 @@ import (
 	"regexp"
 	"runtime/pprof"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -30,6 +36,13 @@ func main() {
 	if os.Getenv(serveEnv) != "" {
 		if err := serveBroker(); err != nil {
 			fmt.Fprintln(os.Stderr, "benchmarks: embedded broker:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	if args := os.Getenv(consumeEnv); args != "" {
+		if err := consumeAlone(strings.Fields(args)); err != nil {
+			fmt.Fprintln(os.Stderr, "benchmarks: consume:", err)
 			os.Exit(1)
 		}
 		return
@@ -73,19 +86,29 @@ func run(quick bool, only, with string) error {
 		pace.rounds, pace.round = 5, 20*time.Millisecond
 	}
 	var results []result
-	for _, row := range rows() {
-		if !match.MatchString(row.name) {
-			continue
+	add := func(name string, measure func() (result, error)) error {
+		if !match.MatchString(name) {
+			return nil
 		}
-		row.contenders = slices.Concat(row.contenders[:1], slices.DeleteFunc(slices.Clone(row.contenders[1:]), func(c contender) bool {
-			return !chosen.MatchString(c.name)
-		}))
-		r, err := measure(row, pace.of(row))
+		r, err := measure()
 		if err != nil {
-			return fmt.Errorf("row %q: %w", row.name, err)
+			return fmt.Errorf("row %q: %w", name, err)
 		}
 		fmt.Print(r.text())
 		results = append(results, r)
+		return nil
+	}
+	for _, row := range rows() {
+		row.contenders = against(row.contenders, func(c contender) bool { return chosen.MatchString(c.name) })
+		if err := add(row.name, func() (result, error) { return measure(row, pace.of(row)) }); err != nil {
+			return err
+		}
+	}
+	for _, row := range javaRows() {
+		row.processes = against(row.processes, func(p process) bool { return chosen.MatchString(p.name) })
+		if err := add(row.name, func() (result, error) { return measureProcesses(row, pace) }); err != nil {
+			return err
+		}
 	}
 	if len(results) == 0 {
 		return fmt.Errorf("no row matches %q", only)
@@ -96,7 +119,18 @@ func run(quick bool, only, with string) error {
 	return write(results)
 }
 
-// rows are all comparisons, one file a module.
+// against keeps the first, which is the SDK, and those of the others that are chosen.
+func against[T any](all []T, chosen func(T) bool) []T {
+	var kept []T
+	for i, c := range all {
+		if i == 0 || chosen(c) {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}
+
+// rows are all comparisons within this process, one file a module.
 func rows() []row {
 	return slices.Concat(
 		errorsRows(), resilienceRows(), loggingRows(), tracingRows(), httpclientRows(), httpserverRows(), kafkaRows(),

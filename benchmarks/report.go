@@ -16,6 +16,8 @@ type result struct {
 	Name  string  `json:"name"`
 	Unit  string  `json:"unit"`
 	Lines []entry `json:"contenders"`
+	// Processes have memory instead of allocations.
+	Processes bool `json:"processes,omitempty"`
 }
 
 // entry is one contender's line in a row.
@@ -29,6 +31,10 @@ type entry struct {
 	CPU    float64 `json:"cpu_ns"`
 	Ratio  float64 `json:"sdk_ratio"`     // the SDK's time as a multiple of this contender's: the median of the rounds'
 	CPUOf  float64 `json:"sdk_cpu_ratio"` // and its CPU time
+	// Of a process of its own:
+	Memory   float64 `json:"memory_mib,omitempty"` // the most at a time
+	MemoryOf float64 `json:"sdk_memory_ratio,omitempty"`
+	NotRun   string  `json:"not_run,omitempty"` // why it could not run here
 }
 
 func newResult(r row, all []*prepared) result {
@@ -36,8 +42,10 @@ func newResult(r row, all []*prepared) result {
 	sdk := all[0]
 	for _, p := range all {
 		m := p.measurement()
-		out.Lines = append(out.Lines, entry{m.name, m.note, m.nanos, m.spread, m.allocs, m.bytes, m.cpu,
-			ratio(sdk.nanos, p.nanos), ratio(sdk.cpu, p.cpu)})
+		out.Lines = append(out.Lines, entry{
+			Name: m.name, Note: m.note, Nanos: m.nanos, Spread: m.spread, Allocs: m.allocs, Bytes: m.bytes, CPU: m.cpu,
+			Ratio: ratio(sdk.nanos, p.nanos), CPUOf: ratio(sdk.cpu, p.cpu),
+		})
 	}
 	return out
 }
@@ -55,6 +63,15 @@ func (r result) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s\n", r.Name)
 	for _, l := range r.Lines {
+		switch {
+		case l.NotRun != "":
+			fmt.Fprintf(&b, "  %-36s not run: %s\n", l.Name, l.NotRun)
+			continue
+		case r.Processes:
+			fmt.Fprintf(&b, "  %-36s %12s/%s ±%2.0f %%  %10s CPU  %8.1f MiB   SDK is %.2f ×, in CPU time %.3f ×, in memory %.2f ×\n",
+				l.Name, duration(l.Nanos), r.Unit, 100*l.Spread, duration(l.CPU), l.Memory, l.Ratio, l.CPUOf, l.MemoryOf)
+			continue
+		}
 		fmt.Fprintf(&b, "  %-36s %12s/%s ±%2.0f %%  %10s CPU  %8.1f allocs  %10.0f B   SDK is %.2f ×, in CPU time %.2f ×\n",
 			l.Name, duration(l.Nanos), r.Unit, 100*l.Spread, duration(l.CPU), l.Allocs, l.Bytes, l.Ratio, l.CPUOf)
 	}
@@ -62,18 +79,40 @@ func (r result) text() string {
 }
 
 func (r result) markdown() string {
+	if r.Processes {
+		return r.processesMarkdown()
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n## %s\n\n| | time a %s | spread | CPU time | allocations | bytes | SDK's time as a multiple | and its CPU time |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n", r.Name, r.Unit)
 	for _, l := range r.Lines {
 		fmt.Fprintf(&b, "| %s | %s | ± %.0f %% | %s | %.1f | %.0f | %.2f | %.2f |\n",
 			l.Name, duration(l.Nanos), 100*l.Spread, duration(l.CPU), l.Allocs, l.Bytes, l.Ratio, l.CPUOf)
 	}
+	r.writeNotes(&b)
+	return b.String()
+}
+
+func (r result) processesMarkdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n## %s\n\n| | time a %s | spread | CPU time | memory | SDK's time as a multiple | its CPU time | its memory |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n", r.Name, r.Unit)
+	for _, l := range r.Lines {
+		if l.NotRun != "" {
+			fmt.Fprintf(&b, "| %s | not run: %s | | | | | | |\n", l.Name, l.NotRun)
+			continue
+		}
+		fmt.Fprintf(&b, "| %s | %s | ± %.0f %% | %s | %.0f MiB | %.2f | %.3f | %.2f |\n",
+			l.Name, duration(l.Nanos), 100*l.Spread, duration(l.CPU), l.Memory, l.Ratio, l.CPUOf, l.MemoryOf)
+	}
+	r.writeNotes(&b)
+	return b.String()
+}
+
+func (r result) writeNotes(b *strings.Builder) {
 	for _, l := range r.Lines {
 		if l.Note != "" {
-			fmt.Fprintf(&b, "\n%s: %s\n", l.Name, l.Note)
+			fmt.Fprintf(b, "\n%s: %s\n", l.Name, l.Note)
 		}
 	}
-	return b.String()
 }
 
 func duration(nanos float64) string {

@@ -84,6 +84,7 @@ type prepared struct {
 	cpu    []float64
 	allocs []float64
 	bytes  []float64
+	memory []float64 // MiB, of a process
 }
 
 func measure(r row, p pace) (result, error) {
