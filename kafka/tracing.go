@@ -72,11 +72,18 @@ func describePartition(group, clientID string, tp topicPartition) *description {
 // tracing starts the spans of a consumer or a producer.
 type tracing struct {
 	provider   trace.TracerProvider // nil: the global one
-	silent     atomic.Pointer[trace.TracerProvider]
-	tracer     trace.Tracer
+	source     atomic.Pointer[spanSource]
 	propagator propagation.TextMapPropagator
 	carriers   atomic.Pointer[[]string] // the propagator's fields
 	links      bool
+}
+
+// spanSource is where spans come from.
+type spanSource struct {
+	provider   trace.TracerProvider
+	comparable bool // the provider is
+	tracer     trace.Tracer
+	silent     bool // nobody would ever see a span
 }
 
 func newTracing(tp trace.TracerProvider, p propagation.TextMapPropagator, links bool) *tracing {
@@ -84,15 +91,26 @@ func newTracing(tp trace.TracerProvider, p propagation.TextMapPropagator, links 
 		p = otel.GetTextMapPropagator()
 	}
 	t := &tracing{provider: tp, propagator: p, links: links}
-	t.tracer = t.currentProvider().Tracer(scope, trace.WithInstrumentationVersion(buildinfo.Version("kafka")), trace.WithSchemaURL(semconv.SchemaURL))
+	t.current()
 	return t
 }
 
-func (t *tracing) currentProvider() trace.TracerProvider {
-	if t.provider != nil {
-		return t.provider
+// current returns where spans come from now. The global provider becomes another
+// one when an SDK is installed.
+func (t *tracing) current() *spanSource {
+	provider, source := t.provider, t.source.Load()
+	if provider == nil {
+		provider = otel.GetTracerProvider()
 	}
-	return otel.GetTracerProvider()
+	if source != nil && (t.provider != nil || !source.comparable || source.provider == provider) {
+		return source
+	}
+	source = &spanSource{
+		provider: provider, comparable: reflect.TypeOf(provider).Comparable(),
+		tracer: provider.Tracer(scope, trace.WithInstrumentationVersion(buildinfo.Version("kafka")), trace.WithSchemaURL(semconv.SchemaURL)),
+	}
+	t.source.Store(source)
+	return source
 }
 
 // start starts a span, or none where nobody would ever see it: span is nil then.
@@ -100,17 +118,18 @@ func (t *tracing) currentProvider() trace.TracerProvider {
 // Without an SDK a span costs three allocations and half of the time of a record
 // whose handler does nothing. A provider that gives back the parent's span
 // context makes no spans, whereas an SDK gives every span an id, also one that it
-// drops. The global provider becomes another one when an SDK is installed. A
-// provider that was configured stays the same: if it is the global one of before,
-// it makes spans from then on.
+// drops. A provider that was configured stays the same: if it is the global one of
+// before, it makes spans from when an SDK is installed.
 func (t *tracing) start(ctx context.Context, name string, options []trace.SpanStartOption) (context.Context, trace.Span) {
-	provider := t.currentProvider()
-	if silent := t.silent.Load(); silent != nil && *silent == provider {
+	source := t.current()
+	if source.silent {
 		return ctx, nil
 	}
-	child, span := t.tracer.Start(ctx, name, options...)
-	if t.provider == nil && !span.IsRecording() && span.SpanContext().Equal(trace.SpanContextFromContext(ctx)) && reflect.TypeOf(provider).Comparable() {
-		t.silent.Store(new(provider))
+	child, span := source.tracer.Start(ctx, name, options...)
+	if t.provider == nil && source.comparable && !span.IsRecording() && span.SpanContext().Equal(trace.SpanContextFromContext(ctx)) {
+		silent := *source
+		silent.silent = true
+		t.source.CompareAndSwap(source, &silent)
 	}
 	return child, span
 }
