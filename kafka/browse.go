@@ -103,7 +103,7 @@ func browseAll(ctx context.Context, d *dialer, cfg BrowseConfig, yield func(*Dea
 	err = d.lookup(ctx, func(ctx context.Context) (err error) {
 		admin := kadm.NewClient(client)
 		if ranges, err = listRanges(ctx, admin, cfg.From); err == nil && cfg.Pending {
-			journal, err = openJournal(ctx, admin, RedriveConfig{From: cfg.From})
+			journal, err = readJournal(ctx, admin, cfg.From)
 		}
 		return err
 	})
@@ -114,7 +114,7 @@ func browseAll(ctx context.Context, d *dialer, cfg BrowseConfig, yield func(*Dea
 		if !cfg.Filter.hasPartition(s.partition) {
 			continue
 		}
-		s.start = journal.start(s)
+		journal.forgetBeyond(s)
 		more, err := readDeadLetters(ctx, client, cfg.From, s, func(d *DeadLetter) bool {
 			return !cfg.Filter.matches(d) || journal.isDone(d) || yield(d, nil)
 		})

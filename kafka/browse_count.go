@@ -137,7 +137,7 @@ func (c *counter) count(ctx context.Context, d *dialer, client *kgo.Client, from
 	var journal *redriveJournal
 	err := d.lookup(ctx, func(ctx context.Context) (err error) {
 		if ranges, err = listRanges(ctx, admin, from); err == nil {
-			journal, err = openJournal(ctx, admin, RedriveConfig{From: from})
+			journal, err = readJournal(ctx, admin, from)
 		}
 		return err
 	})
@@ -145,10 +145,10 @@ func (c *counter) count(ctx context.Context, d *dialer, client *kgo.Client, from
 		if err != nil {
 			break
 		}
-		pending := journal.start(s)
+		journal.forgetBeyond(s)
 		_, err = readDeadLetters(ctx, client, from, s, func(d *DeadLetter) bool {
 			if c.cfg.Filter.matches(d) {
-				c.add(d, d.Offset >= pending && !journal.isDone(d))
+				c.add(d, !journal.isDone(d))
 			}
 			return true
 		})

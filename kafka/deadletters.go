@@ -55,6 +55,14 @@ func (d *DeadLetter) TraceID() string {
 	return id
 }
 
+// isOf says whether it is a dead letter of the topic and the group. Some writers
+// do not name the group.
+func (d *DeadLetter) isOf(topic, group string) bool {
+	f := &d.Failure
+	return d.Readable && (f.Source.Topic == topic || f.Origin.Topic == topic) &&
+		(f.Group == "" || f.Group == clampText(group, maxGroupBytes))
+}
+
 // newDeadLetter decodes a record of a dead-letter topic.
 func newDeadLetter(r *kgo.Record) *DeadLetter {
 	headers := make([]Header, len(r.Headers))

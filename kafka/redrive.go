@@ -128,7 +128,7 @@ type RedriveResult struct {
 // The dead letters stay where they are, until retention deletes them. What was
 // put back is remembered as offsets of a consumer group of its own, "redrive."
 // and the name of the dead-letter topic, with "#" and a hash for runs that have
-// a filter. A later run leaves it alone, also when it has another filter; see
+// a filter or another From. A later run leaves it alone, also when it has another filter; see
 // [RedriveConfig.Again]. Brokers forget a group's offsets a while after its last
 // commit (offsets.retention.minutes, 7 days), and then everything that is still
 // there is put back again: a filter with Since, and [Deduplicate] in the
@@ -258,7 +258,7 @@ func (r *redrive) plan(ctx context.Context, records []*kgo.Record) (moves []redr
 		}
 		d := newDeadLetter(record)
 		switch {
-		case !r.isOurs(d):
+		case !d.isOf(r.topic, r.group): // Nobody asked for what a forged header says.
 			r.result.Unreadable++
 		case !r.cfg.Filter.matches(d):
 			r.result.Skipped++
@@ -280,13 +280,6 @@ func (r *redrive) plan(ctx context.Context, records []*kgo.Record) (moves []redr
 		}
 	}
 	return moves, len(records), nil
-}
-
-// isOurs keeps a forged header from writing into a topic that nobody asked for.
-func (r *redrive) isOurs(d *DeadLetter) bool {
-	f := &d.Failure
-	return d.Readable && (f.Source.Topic == r.topic || f.Origin.Topic == r.topic) &&
-		(f.Group == "" || f.Group == clampText(r.group, maxGroupBytes))
 }
 
 // move makes the record that is written in place of the dead letter.

@@ -18,21 +18,33 @@ import (
 
 // redriveJournal remembers which dead letters were put back, in the brokers and
 // without a topic of its own. A run is done with every dead letter below its
-// committed offset that its filter selects; the filter stands in the commit's
-// metadata. So a few groups, one for each filter that was ever used, say exactly
-// what is done, also where runs with different filters left gaps.
+// committed offset that is of its topic and group and that its filter selects;
+// all three stand in the commit's metadata. So a few groups, one for each filter
+// that was ever used, say exactly what is done, also where runs with different
+// filters left gaps, and where dead letters of many topics lie in one.
 type redriveJournal struct {
-	topic    string
-	own      pastRun
+	from     string
+	own      pastRun   // Empty where no run is to be begun.
 	earlier  []pastRun // Without own.
 	metadata string
 }
 
-// pastRun is what runs with one filter are done with.
+// pastRun is what runs of one selection are done with.
 type pastRun struct {
-	group   string
-	filter  DeadLetterFilter
+	selection
+	journal string          // The group that remembers it.
 	offsets map[int32]int64 // By partition: all selected below it are done.
+}
+
+// selection is what a run puts back: dead letters of a topic and a group.
+type selection struct {
+	topic, group string
+	filter       DeadLetterFilter
+}
+
+// covers says whether the run selects the dead letter.
+func (s *selection) covers(d *DeadLetter) bool {
+	return d.isOf(s.topic, s.group) && s.filter.matches(d)
 }
 
 const (
@@ -42,10 +54,12 @@ const (
 	maxMetadata = 4096
 )
 
-// journalText is a filter in a commit's metadata. Partitions are not in it:
+// journalText is a selection in a commit's metadata. Partitions are not in it:
 // offsets are by partition as it is.
 type journalText struct {
 	Version int           `json:"redrive"`
+	Topic   string        `json:"topic"`
+	Group   string        `json:"group"`
 	Codes   []errors.Code `json:"codes,omitempty"`
 	Reasons []string      `json:"reasons,omitempty"`
 	Keys    [][]byte      `json:"keys,omitempty"`
@@ -53,10 +67,11 @@ type journalText struct {
 	Until   int64         `json:"until,omitempty"`
 }
 
-// encodeFilter returns the same text for filters that select the same.
-func encodeFilter(f *DeadLetterFilter) (string, error) {
+// encode returns the same text for selections of the same.
+func (s *selection) encode() (string, error) {
+	f := &s.filter
 	t := journalText{
-		Version: journalVersion,
+		Version: journalVersion, Topic: s.topic, Group: s.group,
 		Codes:   slices.Compact(slices.Sorted(slices.Values(f.Codes))),
 		Reasons: slices.Compact(slices.Sorted(slices.Values(f.Reasons))),
 	}
@@ -79,20 +94,23 @@ func encodeFilter(f *DeadLetterFilter) (string, error) {
 	return string(text), nil
 }
 
-// decodeFilter refuses what it does not know: a condition that was left out
+// decodeSelection refuses what it does not know: a condition that was left out
 // would make more dead letters count as done than were put back.
-func decodeFilter(text string) (DeadLetterFilter, error) {
+func decodeSelection(text string) (selection, error) {
 	var t journalText
 	d := json.NewDecoder(strings.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&t); err != nil {
-		return DeadLetterFilter{}, err
+		return selection{}, err
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return DeadLetterFilter{}, errors.New("text after the filter")
+		return selection{}, errors.New("text after the selection")
 	}
 	if t.Version != journalVersion {
-		return DeadLetterFilter{}, fmt.Errorf("version %d, want %d", t.Version, journalVersion)
+		return selection{}, fmt.Errorf("version %d, want %d", t.Version, journalVersion)
+	}
+	if t.Topic == "" || t.Group == "" {
+		return selection{}, errors.New("no topic and group")
 	}
 	f := DeadLetterFilter{Codes: t.Codes, Reasons: t.Reasons}
 	for _, key := range t.Keys {
@@ -104,46 +122,61 @@ func decodeFilter(text string) (DeadLetterFilter, error) {
 	if t.Until != 0 {
 		f.Until = time.UnixMilli(t.Until)
 	}
-	return f, nil
+	return selection{t.Topic, t.Group, f}, nil
 }
 
-// journalGroup is the group that runs with this filter commit to.
-func journalGroup(from, metadata string) string {
+// journalGroup is the group that runs with this selection commit to. Those of
+// all in a topic that is meant for them have its name.
+func (s *selection) journalGroup(from, metadata string) string {
 	group := journalPrefix + from
-	if everything, _ := encodeFilter(&DeadLetterFilter{}); metadata == everything {
+	all := selection{topic: s.topic, group: s.group}
+	if everything, _ := all.encode(); metadata == everything && from == DeadLetterTopic(s.topic, s.group) {
 		return group
 	}
 	sum := sha256.Sum256([]byte(metadata))
 	return group + "#" + hex.EncodeToString(sum[:8])
 }
 
-// openJournal reads what runs before this one have done.
-func openJournal(ctx context.Context, admin *kadm.Client, cfg RedriveConfig) (*redriveJournal, error) {
-	metadata, err := encodeFilter(&cfg.Filter)
+// openJournal reads what runs before this one have done, unless it is to be
+// forgotten.
+func openJournal(ctx context.Context, admin *kadm.Client, from string, s selection, forget bool) (*redriveJournal, error) {
+	metadata, err := s.encode()
 	if err != nil {
 		return nil, err
 	}
-	j := &redriveJournal{topic: cfg.From, metadata: metadata}
-	j.own = pastRun{group: journalGroup(cfg.From, metadata), offsets: map[int32]int64{}}
-	if cfg.Again {
-		return j, nil
+	own := pastRun{s, s.journalGroup(from, metadata), map[int32]int64{}}
+	if forget {
+		return &redriveJournal{from: from, own: own, metadata: metadata}, nil
 	}
+	j, err := readJournal(ctx, admin, from)
+	if err != nil {
+		return nil, err
+	}
+	for i, run := range j.earlier {
+		if run.journal == own.journal {
+			own, j.earlier = run, slices.Delete(j.earlier, i, i+1)
+			break
+		}
+	}
+	j.own, j.metadata = own, metadata
+	return j, nil
+}
+
+// readJournal reads what all runs have done.
+func readJournal(ctx context.Context, admin *kadm.Client, from string) (*redriveJournal, error) {
+	j := &redriveJournal{from: from}
 	listed, err := admin.ListGroups(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list the groups of earlier redrives: %w", coded(err))
 	}
 	for _, group := range listed.Groups() {
-		rest, ok := strings.CutPrefix(group, journalPrefix+cfg.From)
+		rest, ok := strings.CutPrefix(group, journalPrefix+from)
 		if !ok || rest != "" && rest[0] != '#' {
 			continue
 		}
-		run, err := fetchPastRun(ctx, admin, group, cfg.From)
+		run, err := fetchPastRun(ctx, admin, group, from)
 		if err != nil {
 			return nil, err
-		}
-		if group == j.own.group {
-			j.own = run
-			continue
 		}
 		j.earlier = append(j.earlier, run)
 	}
@@ -151,7 +184,7 @@ func openJournal(ctx context.Context, admin *kadm.Client, cfg RedriveConfig) (*r
 }
 
 func fetchPastRun(ctx context.Context, admin *kadm.Client, group, from string) (pastRun, error) {
-	run := pastRun{group: group, offsets: map[int32]int64{}}
+	run := pastRun{journal: group, offsets: map[int32]int64{}}
 	fetched, err := admin.FetchOffsets(ctx, group)
 	if err == nil {
 		err = fetched.Error()
@@ -163,7 +196,7 @@ func fetchPastRun(ctx context.Context, admin *kadm.Client, group, from string) (
 		if offset.At < 0 {
 			continue
 		}
-		run.filter, err = decodeFilter(offset.Metadata)
+		run.selection, err = decodeSelection(offset.Metadata)
 		if err != nil {
 			return run, fmt.Errorf("read what an earlier redrive did from group %q, partition %d: %w (another version's? Again ignores it)", group, partition, err)
 		}
@@ -172,22 +205,27 @@ func fetchPastRun(ctx context.Context, admin *kadm.Client, group, from string) (
 	return run, nil
 }
 
-// start is where a run begins in a partition. Progress beyond the end is that
-// of a topic that was deleted and made again, and is forgotten.
-func (j *redriveJournal) start(s offsetRange) int64 {
+// forgetBeyond forgets progress beyond the end of a partition: it is that of a
+// topic that was deleted and made again.
+func (j *redriveJournal) forgetBeyond(s offsetRange) {
 	for _, run := range append(j.earlier, j.own) {
 		if run.offsets[s.partition] > s.end {
 			delete(run.offsets, s.partition)
 		}
 	}
+}
+
+// start is where a run begins in a partition.
+func (j *redriveJournal) start(s offsetRange) int64 {
+	j.forgetBeyond(s)
 	return max(s.start, j.own.offsets[s.partition])
 }
 
-// isDone says whether an earlier run with another filter put it back. Progress
-// of this filter is where the run begins.
+// isDone says whether an earlier run of another selection put it back. Progress
+// of this one is where the run begins.
 func (j *redriveJournal) isDone(d *DeadLetter) bool {
 	return slices.ContainsFunc(j.earlier, func(run pastRun) bool {
-		return d.Offset < run.offsets[d.Partition] && run.filter.matches(d)
+		return d.Offset < run.offsets[d.Partition] && run.covers(d)
 	})
 }
 
@@ -196,9 +234,9 @@ func (j *redriveJournal) commit(ctx context.Context, admin *kadm.Client, partiti
 		return nil
 	}
 	var offsets kadm.Offsets
-	offsets.Add(kadm.Offset{Topic: j.topic, Partition: partition, At: position, LeaderEpoch: -1, Metadata: j.metadata})
-	if err := admin.CommitAllOffsets(ctx, j.own.group, offsets); err != nil {
-		return fmt.Errorf("commit progress to group %q, partition %d, offset %d: %w", j.own.group, partition, position, coded(err))
+	offsets.Add(kadm.Offset{Topic: j.from, Partition: partition, At: position, LeaderEpoch: -1, Metadata: j.metadata})
+	if err := admin.CommitAllOffsets(ctx, j.own.journal, offsets); err != nil {
+		return fmt.Errorf("commit progress to group %q, partition %d, offset %d: %w", j.own.journal, partition, position, coded(err))
 	}
 	j.own.offsets[partition] = position
 	return nil

@@ -10,46 +10,54 @@ import (
 	"github.com/backend-platform/sdk/errors"
 )
 
-func TestFiltersThatSelectTheSameShareTheirProgress(t *testing.T) {
+func TestSelectionsOfTheSameShareTheirProgress(t *testing.T) {
 	at := time.UnixMilli(1700000000123)
-	a := DeadLetterFilter{Codes: []errors.Code{errors.Internal, errors.Aborted, errors.Internal}, Keys: []string{"b", "a\xff"}, Since: at.Add(time.Microsecond), Partitions: []int32{1}}
-	b := DeadLetterFilter{Codes: []errors.Code{errors.Aborted, errors.Internal}, Keys: []string{"a\xff", "b", "b"}, Since: at.UTC()}
-	textA, errA := encodeFilter(&a)
-	textB, errB := encodeFilter(&b)
+	of := func(f DeadLetterFilter) *selection { return &selection{"a", "b", f} }
+	a := of(DeadLetterFilter{Codes: []errors.Code{errors.Internal, errors.Aborted, errors.Internal}, Keys: []string{"b", "a\xff"}, Since: at.Add(time.Microsecond), Partitions: []int32{1}})
+	b := of(DeadLetterFilter{Codes: []errors.Code{errors.Aborted, errors.Internal}, Keys: []string{"a\xff", "b", "b"}, Since: at.UTC()})
+	textA, errA := a.encode()
+	textB, errB := b.encode()
 	if textA != textB || errA != nil || errB != nil {
-		t.Errorf("filters are remembered as %s (%v) and %s (%v)", textA, errA, textB, errB)
+		t.Errorf("selections are remembered as %s (%v) and %s (%v)", textA, errA, textB, errB)
 	}
-	if group := journalGroup("dlq.a.b", textA); group == "redrive.dlq.a.b" || len(group) != len("redrive.dlq.a.b#")+16 {
-		t.Errorf("group %q, want one of the filter's own", group)
-	}
-	everything, _ := encodeFilter(&DeadLetterFilter{Partitions: []int32{1}})
-	if group := journalGroup("dlq.a.b", everything); group != "redrive.dlq.a.b" {
-		t.Errorf("group %q for everything", group)
-	}
-	if want := `{"redrive":1,"codes":["aborted","internal"],"keys":["Yf8=","Yg=="],"since":1700000000123}`; textA != want {
+	if want := `{"redrive":1,"topic":"a","group":"b","codes":["aborted","internal"],"keys":["Yf8=","Yg=="],"since":1700000000123}`; textA != want {
 		t.Errorf("remembered as\n %s\nwant\n %s\nwhich older versions read too", textA, want)
+	}
+	all := of(DeadLetterFilter{Partitions: []int32{1}})
+	other := &selection{topic: "a", group: "c"}
+	for _, c := range []struct {
+		s    *selection
+		from string
+		own  bool
+	}{{a, "dlq.a.b", true}, {all, "dlq.a.b", false}, {all, "dlq.shared", true}, {other, "dlq.a.b", true}} {
+		text, err := c.s.encode()
+		group := c.s.journalGroup(c.from, text)
+		plain := "redrive." + c.from
+		if own := group != plain; err != nil || own != c.own || own && len(group) != len(plain)+1+16 {
+			t.Errorf("%s in %q is remembered by group %q, %v", text, c.from, group, err)
+		}
 	}
 }
 
-func FuzzDecodeFilter(f *testing.F) {
-	f.Add(`{"redrive":1}`)
-	f.Add(`{"redrive":1,"codes":["aborted"],"reasons":["R"],"keys":["Yf8="],"since":1,"until":2}`)
-	f.Add(`{"redrive":1,"codes":[null,""],"since":-9223372036854775808}`)
+func FuzzDecodeSelection(f *testing.F) {
+	f.Add(`{"redrive":1,"topic":"a","group":"b"}`)
+	f.Add(`{"redrive":1,"topic":"a","group":"b","codes":["aborted"],"reasons":["R"],"keys":["Yf8="],"since":1,"until":2}`)
+	f.Add(`{"redrive":1,"topic":"a","group":"b","codes":[null,""],"since":-9223372036854775808}`)
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
-		filter, err := decodeFilter(text)
+		s, err := decodeSelection(text)
 		if err != nil {
 			return
 		}
-		again, err := encodeFilter(&filter)
+		again, err := s.encode()
 		if err != nil {
 			return // Too long.
 		}
-		back, err := decodeFilter(again)
+		back, err := decodeSelection(again)
 		if err != nil {
 			t.Fatalf("%q was written and cannot be read: %v", again, err)
 		}
-		if third, _ := encodeFilter(&back); third != again {
+		if third, _ := back.encode(); third != again {
 			t.Errorf("%q became %q", again, third)
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/backend-platform/sdk/errors"
 )
@@ -46,13 +47,9 @@ func (d *redriveTarget) record(partition int32, key, value []byte, headers []kgo
 	return &kgo.Record{Topic: d.topic, Partition: partition % d.partitions, Key: key, Value: value, Headers: headers}
 }
 
-// Bounds on a batch: the smallest is Kafka's default for message.max.bytes, the
-// largest is well below what one request may hold (socket.request.max.bytes,
-// 100 MiB).
-const (
-	defaultMessageBytes = 1_048_588
-	largestMessageBytes = 64 << 20
-)
+// largestMessageBytes bounds a batch, well below what one request may hold
+// (socket.request.max.bytes, 100 MiB).
+const largestMessageBytes = 64 << 20
 
 func (r *redrive) openTarget(topic string, partitions int, messageBytes int) (*redriveTarget, error) {
 	client, err := r.dialer.open(
@@ -86,10 +83,10 @@ func (r *redrive) prepare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if r.journal, err = openJournal(ctx, r.admin, r.cfg); err != nil {
+		if r.journal, err = openJournal(ctx, r.admin, r.cfg.From, selection{r.topic, r.group, r.cfg.Filter}, r.cfg.Again); err != nil {
 			return err
 		}
-		r.source, err = r.openTarget(r.topic, len(detail.Partitions), topicMessageBytes(ctx, r.admin, r.topic))
+		r.source, err = r.openTarget(r.topic, len(detail.Partitions), topicConfigs(ctx, r.admin, r.topic)[r.topic].maxMessage())
 		return err
 	})
 }
@@ -105,9 +102,7 @@ func (r *redrive) close() {
 	}
 }
 
-// parkingTarget opens the parking topic, and creates it when it is not
-// there: with as many partitions as the dead letters, and without an end of
-// retention, since what is parked waits for a person.
+// parkingTarget opens the parking topic, and creates it when it is not there.
 func (r *redrive) parkingTarget(ctx context.Context) (*redriveTarget, error) {
 	if r.parking != nil {
 		return r.parking, nil
@@ -116,41 +111,46 @@ func (r *redrive) parkingTarget(ctx context.Context) (*redriveTarget, error) {
 	if r.cfg.DryRun {
 		return &redriveTarget{topic: topic, partitions: int32(len(r.ranges))}, nil
 	}
-	messageBytes := topicMessageBytes(ctx, r.admin, r.cfg.From)
-	_, err := r.admin.CreateTopic(ctx, int32(len(r.ranges)), -1, map[string]*string{
-		"retention.ms":      new("-1"),
-		"max.message.bytes": new(strconv.Itoa(messageBytes)),
-	}, topic)
-	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		if _, known := describeTopic(ctx, r.admin, topic); known != nil {
-			return nil, fmt.Errorf("create parking topic %q: %w", topic, coded(err))
-		}
+	if err := r.createParking(ctx, topic); err != nil {
+		return nil, err
 	}
 	detail, err := describeTopic(ctx, r.admin, topic)
 	if err != nil {
 		return nil, err
 	}
-	r.parking, err = r.openTarget(topic, len(detail.Partitions), topicMessageBytes(ctx, r.admin, topic))
+	config := topicConfigs(ctx, r.admin, topic)[topic]
+	if policy := config.text(configCleanup); strings.Contains(policy, "compact") {
+		return nil, errors.FailedPrecondition.Newf("The parking topic %q has %s=%s: compaction would delete what is parked with the same key.", topic, configCleanup, policy)
+	}
+	r.parking, err = r.openTarget(topic, len(detail.Partitions), config.maxMessage())
 	return r.parking, err
 }
 
-// topicMessageBytes is the largest batch that the topic takes: Kafka's default
-// where we may not ask.
-func topicMessageBytes(ctx context.Context, admin *kadm.Client, topic string) int {
-	described, err := admin.DescribeTopicConfigs(ctx, topic)
+// createParking creates the parking topic as the dead letters' topic is, but
+// without an end of retention: what is parked waits for a person.
+func (r *redrive) createParking(ctx context.Context, topic string) error {
+	from, err := describeTopic(ctx, r.admin, r.cfg.From)
 	if err != nil {
-		return defaultMessageBytes
+		return err
 	}
-	config, err := described.On(topic, nil)
-	if err != nil || config.Err != nil {
-		return defaultMessageBytes
+	like := topicConfigs(ctx, r.admin, r.cfg.From)[r.cfg.From]
+	configs := map[string]*string{
+		configCleanup:    new("delete"),
+		configRetention:  new("-1"),
+		configMaxMessage: new(strconv.Itoa(like.maxMessage())),
 	}
-	for _, c := range config.Configs {
-		if n, err := strconv.Atoi(c.MaybeValue()); err == nil && c.Key == "max.message.bytes" && n > 0 {
-			return n
-		}
+	if min, own := like[configMinISR]; own && min.Source == kmsg.ConfigSourceDynamicTopicConfig {
+		configs[configMinISR] = min.Value
 	}
-	return defaultMessageBytes
+	replicas := max(from.Partitions.NumReplicas(), 1)
+	_, err = r.admin.CreateTopic(ctx, int32(len(from.Partitions)), int16(replicas), configs, topic)
+	if err == nil || errors.Is(err, kerr.TopicAlreadyExists) {
+		return nil
+	}
+	if _, known := describeTopic(ctx, r.admin, topic); known == nil {
+		return nil
+	}
+	return fmt.Errorf("create parking topic %q: %w", topic, coded(err))
 }
 
 // produceAll writes the moves and says which of them the brokers have

@@ -623,7 +623,7 @@ func TestRedriveRefusesAFilterThatCannotBeRemembered(t *testing.T) {
 func TestRedriveRefusesProgressThatItCannotRead(t *testing.T) {
 	b := start(t, 1)
 	b.Produce(t, deadLetters(0, 1)...)
-	for i, metadata := range []string{"", "{}", `{"redrive":2}`, `{"redrive":1,"tenants":["a"]}`, `{"redrive":1}x`, `{"redrive":1,"codes":["no_such"]}`} {
+	for i, metadata := range []string{"", "{}", `{"redrive":2}`, `{"redrive":1}`, `{"redrive":1,"topic":"a","group":"b","tenants":["a"]}`, `{"redrive":1,"topic":"a","group":"b"}x`, `{"redrive":1,"topic":"a","group":"b","codes":["no_such"]}`} {
 		var offsets kadm.Offsets
 		offsets.Add(kadm.Offset{Topic: dlq, Partition: 0, At: 1, LeaderEpoch: -1, Metadata: metadata})
 		other := "redrive." + dlq + "#" + strconv.Itoa(i)
@@ -647,7 +647,7 @@ func TestRedriveIgnoresProgressOfATopicThatWasMadeAgain(t *testing.T) {
 	admin := kadm.NewClient(newClient(t, b))
 	for _, name := range []string{"redrive." + dlq, "redrive." + dlq + "#x"} {
 		var offsets kadm.Offsets
-		offsets.Add(kadm.Offset{Topic: dlq, Partition: 0, At: 1000, LeaderEpoch: -1, Metadata: `{"redrive":1}`})
+		offsets.Add(kadm.Offset{Topic: dlq, Partition: 0, At: 1000, LeaderEpoch: -1, Metadata: `{"redrive":1,"topic":"orders","group":"shipping"}`})
 		if err := admin.CommitAllOffsets(t.Context(), name, offsets); err != nil {
 			t.Fatal(err)
 		}
@@ -725,4 +725,79 @@ func clientHeaders(r kafka.Record) []kgo.RecordHeader {
 		out = append(out, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 	}
 	return out
+}
+
+func TestRedriveRemembersWhatItDidByTopicAndGroup(t *testing.T) {
+	const shared, other = "dlq.everything", "returns"
+	b := kafkatest.Start(t, kafkatest.Config{Topics: map[string]int{topic: 1, other: 1, shared: 1}})
+	of := func(topic, group string, offset int64) kafka.Record {
+		return dead(0, offset, func(r *kafka.Record, f *kafka.Failure) {
+			r.Topic, f.Group = shared, group
+			f.Source.Topic, f.Origin.Topic = topic, topic
+		})
+	}
+	b.Produce(t, of(topic, group, 0), of(other, group, 1), of(topic, "billing", 2), kafka.Record{Topic: shared, Value: []byte("by hand")})
+	for _, run := range []struct{ topic, group string }{{topic, group}, {other, group}, {topic, "billing"}, {other, group}} {
+		_, err := kafka.Redrive(t.Context(), b.Addrs(), run.topic, run.group, kafka.RedriveConfig{From: shared})
+		if err != nil {
+			t.Fatalf("of %v: %v", run, err)
+		}
+	}
+	if here, there := len(b.Records(t, topic)), len(b.Records(t, other)); here != 2 || there != 1 {
+		t.Errorf("%d and %d were put back, want 2 and 1: each once", here, there)
+	}
+	pending := 0
+	for _, n := range count(t, b, kafka.CountConfig{}) {
+		pending += n.Pending
+	}
+	if pending != 1 {
+		t.Errorf("%d are pending, want the one that no run can put back", pending)
+	}
+}
+
+func TestParkedDeadLettersAreAsSafeAsTheyWere(t *testing.T) {
+	b := start(t, 1)
+	admin := kadm.NewClient(newClient(t, b))
+	if _, err := admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "min.insync.replicas", Value: new("2")}}, dlq); err != nil {
+		t.Fatal(err)
+	}
+	b.Produce(t, deadLetters(0, 1)...)
+	want(t, redrive(t, b, kafka.RedriveConfig{Park: true}), kafka.RedriveResult{Parked: 1})
+
+	parked := kafka.ParkingTopic(topic, group)
+	described, err := admin.DescribeTopicConfigs(t.Context(), parked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, c := range described[0].Configs {
+		if c.Source == kmsg.ConfigSourceDynamicTopicConfig {
+			got[c.Key] = c.MaybeValue()
+		}
+	}
+	set := map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": got["max.message.bytes"], "min.insync.replicas": "2"}
+	if diff := cmp.Diff(set, got); diff != "" {
+		t.Errorf("the parking topic's configuration (-want +got):\n%s", diff)
+	}
+	topics, err := admin.ListTopics(t.Context(), dlq, parked)
+	if err != nil || topics[dlq].Partitions.NumReplicas() != topics[parked].Partitions.NumReplicas() {
+		t.Errorf("the parking topic has %d replicas, the dead letters have %d (%v)", topics[parked].Partitions.NumReplicas(), topics[dlq].Partitions.NumReplicas(), err)
+	}
+}
+
+func TestParkingTopicThatIsCompactedIsRefused(t *testing.T) {
+	b := start(t, 1)
+	parked := kafka.ParkingTopic(topic, group)
+	admin := kadm.NewClient(newClient(t, b))
+	if _, err := admin.CreateTopic(t.Context(), 1, 1, map[string]*string{"cleanup.policy": new("compact")}, parked); err != nil {
+		t.Fatal(err)
+	}
+	b.Produce(t, deadLetters(0, 1)...)
+	_, err := kafka.Redrive(t.Context(), b.Addrs(), topic, group, kafka.RedriveConfig{Park: true})
+	if errors.CodeOf(err) != errors.FailedPrecondition || !strings.Contains(err.Error(), "cleanup.policy=compact") {
+		t.Errorf("error %v, want one that says what is wrong with the topic", err)
+	}
+	if n := len(b.Records(t, parked)); n != 0 {
+		t.Errorf("%d were parked", n)
+	}
 }
