@@ -86,13 +86,13 @@ func browse(ctx context.Context, brokers []string, topic, group string, cfg Brow
 	if err != nil {
 		return errors.InvalidArgument.Wrap(fmt.Errorf("kafka: browse dead letters: %w", err), "")
 	}
-	if err := browseAll(ctx, newDialer(brokers, cfg.Connection, cfg.Logger), cfg, yield); err != nil {
+	if err := browseAll(ctx, newDialer(brokers, cfg.Connection, cfg.Logger), topic, cfg, yield); err != nil {
 		return fmt.Errorf("kafka: browse dead letters in %q: %w", cfg.From, err)
 	}
 	return nil
 }
 
-func browseAll(ctx context.Context, d *dialer, cfg BrowseConfig, yield func(*DeadLetter, error) bool) error {
+func browseAll(ctx context.Context, d *dialer, topic string, cfg BrowseConfig, yield func(*DeadLetter, error) bool) error {
 	client, err := d.open()
 	if err != nil {
 		return err
@@ -110,12 +110,13 @@ func browseAll(ctx context.Context, d *dialer, cfg BrowseConfig, yield func(*Dea
 	if err != nil {
 		return err
 	}
+	sources := newSourceReader(client, topic)
 	for _, s := range ranges {
 		if !cfg.Filter.hasPartition(s.partition) {
 			continue
 		}
 		journal.forgetBeyond(s)
-		more, err := readDeadLetters(ctx, client, cfg.From, s, func(d *DeadLetter) bool {
+		more, err := readDeadLetters(ctx, client, cfg.From, s, sources, func(d *DeadLetter) bool {
 			return !cfg.Filter.matches(d) || journal.isDone(d) || yield(d, nil)
 		})
 		if err != nil || !more {
@@ -126,10 +127,10 @@ func browseAll(ctx context.Context, d *dialer, cfg BrowseConfig, yield func(*Dea
 }
 
 // readDeadLetters shows what lies in a part of a partition, until show says that
-// it has seen enough.
-func readDeadLetters(ctx context.Context, client *kgo.Client, from string, s offsetRange, show func(*DeadLetter) bool) (more bool, err error) {
+// it has seen enough. Without sources records that are not there stay so.
+func readDeadLetters(ctx context.Context, client *kgo.Client, from string, s offsetRange, sources *sourceReader, show func(*DeadLetter) bool) (more bool, err error) {
 	const atOnce = 1_000
-	in, sources := newPartitionReader(client, from, s), newSourceReader(client)
+	in := newPartitionReader(client, from, s)
 	for {
 		if ctx.Err() != nil {
 			return false, context.Cause(ctx)
@@ -140,8 +141,10 @@ func readDeadLetters(ctx context.Context, client *kgo.Client, from string, s off
 		}
 		for _, record := range records {
 			d := newDeadLetter(record)
-			if err := sources.complete(ctx, d); err != nil {
-				return false, err
+			if sources != nil {
+				if err := sources.complete(ctx, d); err != nil {
+					return false, err
+				}
 			}
 			if !show(d) {
 				return false, nil

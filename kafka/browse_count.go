@@ -22,7 +22,8 @@ type CountConfig struct {
 	From []string
 	// Topic and Group are whose dead letters to count. Empty: everybody's.
 	Topic, Group string
-	// Filter selects the dead letters. Zero: all.
+	// Filter selects the dead letters. Zero: all. Where a share group wrote no copy
+	// of the record, Keys selects it only if Topic names its topic.
 	Filter DeadLetterFilter
 	// Connection says how to reach the brokers.
 	Connection Connection
@@ -141,12 +142,16 @@ func (c *counter) count(ctx context.Context, d *dialer, client *kgo.Client, from
 		}
 		return err
 	})
+	var sources *sourceReader
+	if len(c.cfg.Filter.Keys) > 0 && c.cfg.Topic != "" { // Nothing else looks at the records themselves.
+		sources = newSourceReader(client, c.cfg.Topic)
+	}
 	for _, s := range ranges {
 		if err != nil {
 			break
 		}
 		journal.forgetBeyond(s)
-		_, err = readDeadLetters(ctx, client, from, s, func(d *DeadLetter) bool {
+		_, err = readDeadLetters(ctx, client, from, s, sources, func(d *DeadLetter) bool {
 			if c.cfg.Filter.matches(d) {
 				c.add(d, !journal.isDone(d))
 			}

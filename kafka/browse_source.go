@@ -15,18 +15,24 @@ import (
 // records, so that one fetch serves many.
 type sourceReader struct {
 	client  *kgo.Client
-	ranges  map[string][]offsetRange // by topic; nil for one that is not there
-	readers map[topicPartition]*partitionReader
+	topic   string        // the one whose records are read: headers may name any
+	ranges  []offsetRange // nil where the topic is not there
+	known   bool          // ranges are
+	readers map[int32]*partitionReader
 }
 
-func newSourceReader(client *kgo.Client) *sourceReader {
-	return &sourceReader{client: client, ranges: map[string][]offsetRange{}, readers: map[topicPartition]*partitionReader{}}
+func newSourceReader(client *kgo.Client, topic string) *sourceReader {
+	return &sourceReader{client: client, topic: topic, readers: map[int32]*partitionReader{}}
 }
 
 // complete fills in the record of a share group's dead letter that has none.
 func (s *sourceReader) complete(ctx context.Context, d *DeadLetter) error {
 	r := &d.Record
 	if d.Writer != WriterShareGroup || !d.Readable || r.Key != nil || r.Value != nil || len(r.Headers) > 0 {
+		return nil
+	}
+	if d.Failure.Source.Topic != s.topic {
+		d.Lost = true
 		return nil
 	}
 	found, err := s.read(ctx, d.Failure.Source)
@@ -49,11 +55,10 @@ func (s *sourceReader) read(ctx context.Context, at ID) (*kgo.Record, error) {
 	if !ok || err != nil {
 		return nil, err
 	}
-	tp := topicPartition{at.Topic, at.Partition}
-	in := s.readers[tp]
+	in := s.readers[at.Partition]
 	if in == nil || in.next > at.Offset || len(in.buffered) == 0 || in.buffered[len(in.buffered)-1].Offset < at.Offset {
 		in = newPartitionReader(s.client, at.Topic, offsetRange{at.Partition, at.Offset, span.end})
-		s.readers[tp] = in
+		s.readers[at.Partition] = in
 	}
 	records, err := in.peek(ctx, fetchBytes) // All of one fetch.
 	if err != nil {
@@ -71,19 +76,16 @@ func (s *sourceReader) read(ctx context.Context, at ID) (*kgo.Record, error) {
 	return nil, nil
 }
 
-// span is what the partition holds. Topics of dead letters that are not asked for,
-// which anybody's header may name, are looked up once.
+// span is what the partition holds.
 func (s *sourceReader) span(ctx context.Context, at ID) (offsetRange, bool, error) {
-	ranges, known := s.ranges[at.Topic]
-	if !known {
-		var err error
-		ranges, err = listRanges(ctx, kadm.NewClient(s.client), at.Topic)
+	if !s.known {
+		ranges, err := listRanges(ctx, kadm.NewClient(s.client), s.topic)
 		if err != nil && errors.CodeOf(err) != errors.FailedPrecondition {
 			return offsetRange{}, false, err
 		}
-		s.ranges[at.Topic] = ranges
+		s.ranges, s.known = ranges, true
 	}
-	for _, r := range ranges {
+	for _, r := range s.ranges {
 		if r.partition == at.Partition {
 			return r, at.Offset >= r.start && at.Offset < r.end, nil
 		}

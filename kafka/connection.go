@@ -39,7 +39,8 @@ type Connection struct {
 	CAFile string
 	// SASL says as whom to log in. Zero: nobody.
 	SASL SASL
-	// Dial opens connections, below TLS. Nil: a [net.Dialer]. Connecting takes at
+	// Dial opens connections, below TLS: with a Dial that speaks TLS itself a login
+	// by a secret needs SASL.Unencrypted. Nil: a [net.Dialer]. Connecting takes at
 	// most 10 s, the TLS handshake included.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Options are passed to kgo.NewClient after those of this package, and win:
@@ -51,7 +52,7 @@ type Connection struct {
 
 // resolve checks the connection and puts all of its TLS into Dial.
 func (c Connection) resolve(log *slog.Logger) (Connection, error) {
-	faults := append(c.certificateFaults(), c.SASL.faults(!c.secured() && c.Dial == nil)...)
+	faults := append(c.certificateFaults(), c.SASL.faults(!c.secured())...)
 	if len(faults) == 0 {
 		dial, err := c.dialer(log)
 		if c.Dial = dial; err != nil {
@@ -73,7 +74,7 @@ const metadataMinAge = 250 * time.Millisecond
 // behind them. The connection is a resolved one.
 func (c Connection) newClient(brokers []string, log *slog.Logger, more ...kgo.Opt) (*kgo.Client, error) {
 	opts := []kgo.Opt{
-		kgo.SeedBrokers(brokers...),
+		kgo.SeedBrokers(trimmed(brokers)...),
 		kgo.ClientID(c.clientID()),
 		kgo.SoftwareNameAndVersion("sdk-kafka", softwareVersion()),
 		kgo.MetadataMinAge(metadataMinAge),
@@ -104,6 +105,16 @@ func softwareVersion() string {
 		return -1
 	}, buildinfo.Version("kafka"))
 	return cmp.Or(strings.Trim(version, ".-"), "devel")
+}
+
+// trimmed returns the addresses without the blanks around them that a list in a
+// variable has after its commas.
+func trimmed(brokers []string) []string {
+	out := make([]string, len(brokers))
+	for i, b := range brokers {
+		out[i] = strings.TrimSpace(b)
+	}
+	return out
 }
 
 func checkBrokers(brokers []string) error {

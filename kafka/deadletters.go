@@ -27,8 +27,9 @@ type DeadLetter struct {
 	Writer Writer
 	// Lost says that key, value and headers are not there: a share group wrote
 	// where the record was and no copy of it (errors.deadletterqueue.copy.record.enable
-	// is off), and the record has been deleted since. Where it is still there,
-	// [Browse] and [Redrive] read it. [Redrive] leaves what is lost alone.
+	// is off), and the record has been deleted since, or the headers name another
+	// topic than the one that was asked for. Where it is still there, [Browse] and
+	// [Redrive] read it. [Redrive] leaves what is lost alone.
 	Lost bool
 	// Readable is false where there are no failure headers, or none that says
 	// where the record came from: the record is then as it lies here, and

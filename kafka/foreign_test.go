@@ -373,3 +373,20 @@ func TestDeadLettersHaveSpringsHeadersWhenAskedFor(t *testing.T) {
 		}
 	})
 }
+
+func TestForgedSourceOfAShareGroupIsNotRead(t *testing.T) {
+	b := kafkatest.Start(t, kafkatest.Config{Topics: map[string]int{"orders": 1, "payroll": 1, "dlq.share": 1}})
+	b.Produce(t, kafka.Record{Topic: "payroll", Value: []byte("secret")})
+	b.Produce(t, kafka.Record{Topic: "dlq.share", Headers: []kafka.Header{
+		{Key: kafka.HeaderTopic, Value: []byte("payroll")}, {Key: kafka.HeaderOrigin, Value: []byte("orders/0/7")}, {Key: kafka.HeaderGroup, Value: []byte("share")},
+	}})
+	for d, err := range kafka.Browse(t.Context(), b.Addrs(), "orders", "share", kafka.BrowseConfig{From: "dlq.share"}) {
+		if err != nil || d.Record.Value != nil || !d.Lost {
+			t.Errorf("dead letter %+v, %v, want one that is lost", d, err)
+		}
+	}
+	result, err := kafka.Redrive(t.Context(), b.Addrs(), "orders", "share", kafka.RedriveConfig{From: "dlq.share"})
+	if err != nil || result != (kafka.RedriveResult{Unreadable: 1}) {
+		t.Errorf("result %+v, %v", result, err)
+	}
+}

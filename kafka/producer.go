@@ -121,8 +121,9 @@ func (p *Producer) Publish(ctx context.Context, records ...*Record) error {
 }
 
 var (
-	errDelivery = errors.New("no broker acknowledged the record within the delivery timeout")
-	errClosed   = errors.FailedPrecondition.Wrap(fmt.Errorf("the producer is closed: %w", kgo.ErrClientClosed), "")
+	errDelivery  = errors.New("no broker acknowledged the record within the delivery timeout")
+	errTopicName = errors.FailedPrecondition.New("The topic has no name that Kafka permits.")
+	errClosed    = errors.FailedPrecondition.Wrap(fmt.Errorf("the producer is closed: %w", kgo.ErrClientClosed), "")
 )
 
 func neverSent(records []*Record, err error) error {
@@ -143,10 +144,14 @@ func (p *Producer) publish(ctx context.Context, records []*Record) error {
 		if !pub.await(ctx, share-1) {
 			break
 		}
+		if !validTopic(r.Topic) {
+			p.notSent(ctx, pub, records[i:i+1], i, errTopicName)
+			continue
+		}
 		if fits, ended := p.room(ctx, pub, r); ended {
 			break
 		} else if !fits {
-			p.refuse(ctx, pub, records[i:], i)
+			p.notSent(ctx, pub, records[i:], i, kgo.ErrMaxBuffered)
 			break
 		}
 		pub.begin(i, p.send(ctx, r, func(err error) { pub.settle(i, err) }))
@@ -170,23 +175,23 @@ func (p *Producer) room(ctx context.Context, pub *publication, r *Record) (fits,
 	return true, false
 }
 
-// refuse fails the records for which there is no room, from number i on.
-func (p *Producer) refuse(ctx context.Context, pub *publication, records []*Record, i int) {
+// notSent fails records that are not given to the client, from number i on.
+func (p *Producer) notSent(ctx context.Context, pub *publication, records []*Record, i int, err error) {
 	for _, r := range records {
-		p.noRoom(ctx, r)
+		p.refuse(ctx, r, err)
 		pub.mu.Lock()
-		pub.results[i] = result{done: true, err: kgo.ErrMaxBuffered}
+		pub.results[i] = result{done: true, err: err}
 		pub.mu.Unlock()
 		i++
 	}
 }
 
-// noRoom notes that a record was refused.
-func (p *Producer) noRoom(ctx context.Context, r *Record) {
+// refuse notes that a record is not given to the client.
+func (p *Producer) refuse(ctx context.Context, r *Record, err error) {
 	_, span := p.traces.send(ctx, r)
 	refused := &kgo.Record{Topic: r.Topic}
-	p.metrics.sent(refused, 0, kgo.ErrMaxBuffered)
-	p.traces.end(span, refused, kgo.ErrMaxBuffered)
+	p.metrics.sent(refused, 0, err)
+	p.traces.end(span, refused, err)
 }
 
 // send gives a copy of the record, which has its place in the buffer, to the
@@ -238,8 +243,12 @@ func (p *Producer) PublishAsync(ctx context.Context, r *Record, done func(*Recor
 	case p.closed.Load():
 		go fail(errClosed)
 		return
+	case !validTopic(r.Topic):
+		p.refuse(ctx, r, errTopicName)
+		go fail(errTopicName)
+		return
 	case !p.buffer.enter(r):
-		p.noRoom(ctx, r)
+		p.refuse(ctx, r, kgo.ErrMaxBuffered)
 		go fail(kgo.ErrMaxBuffered)
 		return
 	}

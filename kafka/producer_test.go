@@ -209,3 +209,37 @@ func TestNewProducerNamesEveryFault(t *testing.T) {
 		t.Errorf("code is %v", errors.CodeOf(err))
 	}
 }
+
+func TestPublishToATopicWithoutAProperName(t *testing.T) {
+	b := kafkatest.Start(t, kafkatest.Config{Topics: map[string]int{"orders": 1}})
+	p := producer(t, b, kafka.ProducerConfig{})
+	good := &kafka.Record{Topic: "orders", Value: []byte("o-1")}
+	err := p.Publish(t.Context(), &kafka.Record{}, &kafka.Record{Topic: "orders/eu"}, good)
+	failed, ok := errors.AsType[*kafka.PublishError](err)
+	if !ok || len(failed.Failed) != 2 || good.Timestamp.IsZero() {
+		t.Fatalf("error %v and record %v, want two that failed and one that did not", err, good)
+	}
+	for _, f := range failed.Failed {
+		if errors.CodeOf(f.Err) != errors.FailedPrecondition || f.MayBeWritten {
+			t.Errorf("%q: %v, may be written: %v; want failed_precondition, and that it was not", f.Record.Topic, f.Err, f.MayBeWritten)
+		}
+	}
+	done := make(chan error, 1)
+	p.PublishAsync(t.Context(), &kafka.Record{}, func(_ *kafka.Record, err error) { done <- err })
+	failed, ok = errors.AsType[*kafka.PublishError](<-done)
+	if !ok || errors.CodeOf(failed.Failed[0].Err) != errors.FailedPrecondition || failed.Failed[0].MayBeWritten {
+		t.Errorf("PublishAsync: %v", failed)
+	}
+}
+
+func TestAddressesMayHaveBlanksAround(t *testing.T) {
+	b := kafkatest.Start(t, kafkatest.Config{Topics: map[string]int{"orders": 1}})
+	p, err := kafka.NewProducer([]string{" " + b.Addrs()[0] + " "}, kafka.ProducerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close(t.Context())
+	if err := p.Publish(t.Context(), &kafka.Record{Topic: "orders"}); err != nil {
+		t.Error(err)
+	}
+}

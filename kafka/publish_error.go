@@ -24,7 +24,7 @@ type PublishFailure struct {
 	// Record is the record as it was given to Publish.
 	Record *Record
 	// Err says why, with a code: resource_exhausted when the buffer is full,
-	// failed_precondition when the topic does not exist or the producer is
+	// failed_precondition when the topic does not exist or cannot, or the producer is
 	// closed, invalid_argument when the record is too large or the topic refuses
 	// it, permission_denied and unauthenticated, unavailable when no broker took
 	// the record within the delivery timeout, deadline_exceeded or canceled when
@@ -124,7 +124,7 @@ func ailments(known *kmsg.MetadataResponse) string {
 // or the broker said no.
 func refused(err error) bool {
 	for _, no := range []error{
-		errClosed, kgo.ErrMaxBuffered, kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InvalidTopicException,
+		errClosed, errTopicName, kgo.ErrMaxBuffered, kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InvalidTopicException,
 		kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.SaslAuthenticationFailed, kerr.MessageTooLarge, kerr.RecordListTooLarge,
 		kerr.InvalidRecord, kerr.InvalidTimestamp, kerr.PolicyViolation, kerr.CorruptMessage,
 	} {

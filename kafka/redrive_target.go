@@ -74,7 +74,7 @@ func (r *redrive) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.client, r.admin, r.sources = client, kadm.NewClient(client), newSourceReader(client)
+	r.client, r.admin, r.sources = client, kadm.NewClient(client), newSourceReader(client, r.topic)
 	return r.dialer.lookup(ctx, func(ctx context.Context) (err error) {
 		if r.ranges, err = listRanges(ctx, r.admin, r.cfg.From); err != nil {
 			return err

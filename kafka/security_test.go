@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -189,6 +190,7 @@ func TestConnectionNamesEveryFault(t *testing.T) {
 		"SASL.Credentials: is missing":                {SASL: kafka.SASL{Mechanism: kafka.SASLScram256}},
 		"given without SASL.Mechanism":                {SASL: kafka.SASL{Credentials: kafka.TokenFile("x")}},
 		"PLAIN without TLS":                           {SASL: kafka.SASL{Mechanism: kafka.SASLPlain, Credentials: kafka.CredentialFiles("u", "p")}},
+		"PLAIN without TLS: everybody":                {Dial: new(net.Dialer).DialContext, SASL: kafka.SASL{Mechanism: kafka.SASLPlain, Credentials: kafka.CredentialFiles("u", "p")}},
 		"OAUTHBEARER without TLS":                     {SASL: kafka.SASL{Mechanism: kafka.SASLOAuthBearer, Credentials: kafka.TokenFile("x")}},
 	} {
 		t.Run(want, func(t *testing.T) {

@@ -26,11 +26,14 @@ Examples:
 
 func runList(ctx context.Context, o *options, args []string) error {
 	o.filters()
-	limit := o.Int("limit", 20, "with TOPIC and GROUP, the most `lines`; 0: all")
+	limit := o.Int("limit", 20, "with TOPIC and GROUP, the most `lines`; 0: all, as with -json when it is not given")
 	all := o.Bool("all", false, "with TOPIC and GROUP, also those that were put back or parked")
 	words, err := o.parse(args, 0, 2)
 	if err != nil {
 		return err
+	}
+	if o.json && !o.given("limit") {
+		*limit = 0
 	}
 	switch len(words) {
 	case 0:

@@ -106,7 +106,7 @@ func (c *cli) exit(ctx context.Context, err error) int {
 	case errors.Is(err, errUsage):
 		return exitUsage // It was said already.
 	}
-	fmt.Fprintf(c.err, "kafka-dlq: %s\n", printable(err.Error()))
+	fmt.Fprintf(c.err, "kafka-dlq: %s\n", printableLines(err.Error()))
 	switch {
 	case ctx.Err() != nil:
 		return exitInterrupted

@@ -217,6 +217,26 @@ func TestJSONForPrograms(t *testing.T) {
 	})
 }
 
+func TestJSONOfAListIsWhole(t *testing.T) {
+	night(t, func(t *testing.T, s *shell) {
+		var many []kafka.Record
+		for range 30 {
+			many = append(many, kafka.Record{Topic: "dlq.orders.shipping", Value: []byte("by hand")})
+		}
+		s.b.Produce(t, many...)
+		lines := func(args ...string) int {
+			out, _ := s.run(append([]string{"list", "orders", "shipping"}, args...)...)
+			return strings.Count(out, "\n")
+		}
+		if all, some := lines("-json"), lines("-json", "-limit", "2"); all != 34 || some != 2 {
+			t.Errorf("%d lines, and %d with -limit 2, want 34 and 2", all, some)
+		}
+		if n := lines(); n != 22 {
+			t.Errorf("%d lines for people, want a head, 20 and how many more there are", n)
+		}
+	})
+}
+
 func TestProgressIsDrawnOnATerminal(t *testing.T) {
 	night(t, func(t *testing.T, s *shell) {
 		s.terminal = true
@@ -240,17 +260,16 @@ func TestWrongUsageNamesTheFault(t *testing.T) {
 			`"yesterday" is neither`:            {"list", "-since", "yesterday"},
 			"Filter.Since":                      {"list", "-since", "1h", "-until", "2h"},
 			"want a name that Kafka permits":    {"show", "orders/1", "shipping"},
-			"SASL.Mechanism is PLAIN":           {"list", "-sasl", "PLAIN", "-brokers", "kafka.example.com:9092"},
+			"-sasl PLAIN without -tls":          {"list", "-sasl", "PLAIN", "-brokers", "kafka.example.com:9092"},
+			"without KeyFile\nSASL.Mechanism":   {"list", "-cert", "tls.crt", "-sasl", "GSSAPI"},
+			"KAFKA_SASL_UNENCRYPTED=true":       {"list", "-sasl", "OAUTHBEARER"},
 			"no such file":                      {"list", "-ca", "none.pem"},
 			"Park is set and From is \"parked.": {"park", "orders", "shipping", "-from", "parked.orders.shipping"},
 		} {
-			if strings.Contains(says, "PLAIN") {
-				s.dial = nil
-			} else {
-				s.dial = s.b.Dial
-			}
 			s.fails(exitUsage, says, args...)
 		}
+		s.env = variables{"KAFKA_TLS": "yes", "KAFKA_BROKERS": "127.0.0.1:1"}.get
+		s.fails(exitUsage, `KAFKA_TLS is "yes"`, "list")
 		s.env = variables{}.get
 		s.fails(exitUsage, "set KAFKA_BROKERS", "list")
 	})

@@ -60,7 +60,7 @@ func (c *cli) options(cmd command) *options {
 	o.StringVar(&o.brokers, "brokers", c.env("KAFKA_BROKERS"), "`host:port,…` of the brokers (KAFKA_BROKERS)")
 	o.StringVar(&o.from, "from", "", "`topic` to look into, where it is not dlq.TOPIC.GROUP")
 	o.BoolVar(&o.json, "json", false, "one JSON object a line, for programs")
-	o.BoolVar(&o.tls, "tls", c.env("KAFKA_TLS") == "true", "connect with TLS (KAFKA_TLS=true)")
+	o.BoolVar(&o.tls, "tls", c.isSet("KAFKA_TLS"), "connect with TLS (KAFKA_TLS=true); -ca and -cert imply it")
 	o.StringVar(&o.ca, "ca", c.env("KAFKA_CA_FILE"), "`file` in PEM with the brokers' authorities (KAFKA_CA_FILE)")
 	o.StringVar(&o.cert, "cert", c.env("KAFKA_CERT_FILE"), "`file` in PEM with the client's certificate (KAFKA_CERT_FILE)")
 	o.StringVar(&o.key, "cert-key", c.env("KAFKA_KEY_FILE"), "`file` in PEM with its key (KAFKA_KEY_FILE)")
@@ -68,6 +68,37 @@ func (c *cli) options(cmd command) *options {
 	o.StringVar(&o.user, "user", c.env("KAFKA_SASL_USERNAME"), "`name` to log in with (KAFKA_SASL_USERNAME)")
 	o.StringVar(&o.passwordFile, "password-file", c.env("KAFKA_SASL_PASSWORD_FILE"), "`file` with the password or token (KAFKA_SASL_PASSWORD_FILE, or KAFKA_SASL_PASSWORD for the password itself)")
 	return o
+}
+
+// unencrypted permits to send a secret over a connection without TLS.
+const unencrypted = "KAFKA_SASL_UNENCRYPTED"
+
+// isSet reads a variable that is a switch; checkSwitches has said what is none.
+func (c *cli) isSet(name string) bool {
+	on, _ := strconv.ParseBool(c.env(name))
+	return on
+}
+
+func (o *options) checkSwitches() error {
+	for _, name := range []string{"KAFKA_TLS", unencrypted} {
+		if text := o.c.env(name); text != "" {
+			if _, err := strconv.ParseBool(text); err != nil {
+				return o.wrong("%s is %q, want true or false", name, text)
+			}
+		}
+	}
+	secret := o.mechanism == kafka.SASLPlain || o.mechanism == kafka.SASLOAuthBearer
+	if secret && !o.tls && o.ca == "" && o.cert == "" && !o.c.isSet(unencrypted) {
+		return o.wrong("-sasl %s without -tls: everybody on the way could read the secret (%s=true permits it)", o.mechanism, unencrypted)
+	}
+	return nil
+}
+
+// given says whether the flag is on the command line.
+func (o *options) given(name string) bool {
+	found := false
+	o.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+	return found
 }
 
 // filters adds the flags that select dead letters.
@@ -113,6 +144,9 @@ func (o *options) parse(args []string, least, most int) ([]string, error) {
 	}
 	if o.brokers == "" {
 		return nil, o.wrong("no brokers: set KAFKA_BROKERS or -brokers")
+	}
+	if err := o.checkSwitches(); err != nil {
+		return nil, err
 	}
 	return words, o.readFilter()
 }
@@ -176,7 +210,7 @@ func (o *options) connection() kafka.Connection {
 		c.TLS = new(tls.Config)
 	}
 	if o.mechanism != "" {
-		c.SASL = kafka.SASL{Mechanism: o.mechanism, Credentials: o.credentials, Unencrypted: o.c.env("KAFKA_SASL_UNENCRYPTED") == "true"}
+		c.SASL = kafka.SASL{Mechanism: o.mechanism, Credentials: o.credentials, Unencrypted: o.c.isSet(unencrypted)}
 	}
 	return c
 }
