@@ -65,6 +65,13 @@ func (d *dialErrors) explain(err error) error {
 	return fmt.Errorf("%w; last connection: %w", err, d.last)
 }
 
+// wasConnected says whether one broker was reached, and took the login.
+func (d *dialErrors) wasConnected() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.connected
+}
+
 // refusal returns an error that says that the brokers refuse the client, nil if
 // they do not.
 func (d *dialErrors) refusal() error {

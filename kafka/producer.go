@@ -14,6 +14,7 @@ import (
 
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/internal/policy"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -105,6 +106,10 @@ func (p *Producer) Client() *kgo.Client { return p.client }
 // A record that the broker refuses for itself, as too large for instance, does
 // not hold back those behind it.
 //
+// Where the brokers refuse the login at first, it fails with unauthenticated at
+// once. Where they took it before, its password is being replaced: the call goes on
+// trying until ctx or the delivery timeout ends.
+//
 // The bytes of a record must not be changed before Publish returns, nor, after a
 // failure that may have been written, before the delivery timeout is over.
 func (p *Producer) Publish(ctx context.Context, records ...*Record) error {
@@ -117,7 +122,40 @@ func (p *Producer) Publish(ctx context.Context, records ...*Record) error {
 	if p.closed.Load() {
 		return neverSent(records, errClosed)
 	}
-	return p.publish(ctx, records)
+	begun := time.Now()
+	err := p.publish(ctx, records, p.cfg.DeliveryTimeout)
+	for err != nil {
+		left := p.cfg.DeliveryTimeout - time.Since(begun) - loginWait
+		again := p.loggedOut(records, err)
+		if again == 0 || p.cfg.DeliveryTimeout > 0 && left <= 0 || sleepContext(ctx, loginWait) != nil {
+			return err
+		}
+		records = records[len(records)-again:]
+		err = p.publish(ctx, records, left)
+	}
+	return nil
+}
+
+// loginWait is the time between two logins of a producer whose password was
+// replaced.
+const loginWait = 250 * time.Millisecond
+
+// loggedOut says how many of the records are to be published again because the
+// brokers refuse a login that they took before: they know of another password
+// already. Those are the last ones, so that their order holds, and are certainly
+// not written.
+func (p *Producer) loggedOut(records []*Record, err error) int {
+	failed, ok := errors.AsType[*PublishError](err)
+	if !ok || !p.dials.wasConnected() {
+		return 0
+	}
+	first := len(records) - len(failed.Failed)
+	for i, f := range failed.Failed {
+		if f.Record != records[first+i] || f.MayBeWritten || !errors.Is(f.Err, kerr.SaslAuthenticationFailed) {
+			return 0
+		}
+	}
+	return len(failed.Failed)
 }
 
 var (
@@ -134,9 +172,10 @@ func neverSent(records []*Record, err error) error {
 	return e
 }
 
-// publish sends the records and waits for their outcome.
-func (p *Producer) publish(ctx context.Context, records []*Record) error {
-	pub := p.begin(len(records))
+// publish sends the records and waits for their outcome, for so long; negative:
+// as long as ctx permits.
+func (p *Producer) publish(ctx context.Context, records []*Record, timeout time.Duration) error {
+	pub := p.begin(len(records), timeout)
 	defer p.end(pub)
 	// A call with more records than the buffer holds waits for its own.
 	share := max(p.cfg.MaxBuffered/2, 1)
@@ -236,7 +275,8 @@ func (p *Producer) ended(ctx context.Context, pub *publication, topic string) er
 // Records that one goroutine publishes are written in their order for each key.
 // When the buffer is full, done gets the code resource_exhausted at once, and
 // records that come later may be written before that one is published again:
-// where order matters, stop at the first failure, or use Publish.
+// where order matters, stop at the first failure, or use Publish. While a password
+// is being replaced, done gets the code unauthenticated.
 func (p *Producer) PublishAsync(ctx context.Context, r *Record, done func(*Record, error)) {
 	fail := func(err error) { done(r, &PublishError{Failed: []PublishFailure{p.failure(r, err)}}) }
 	switch {
@@ -303,8 +343,9 @@ type publication struct {
 	one   [1]result   // the results of most calls
 }
 
-// begin returns the state for a call, which is used again for another call later.
-func (p *Producer) begin(records int) *publication {
+// begin returns the state for a call that waits so long. It is used again for
+// another call later.
+func (p *Producer) begin(records int, timeout time.Duration) *publication {
 	pub, _ := p.calls.Get().(*publication)
 	if pub == nil {
 		pub = &publication{changed: make(chan struct{}, 1)}
@@ -316,9 +357,9 @@ func (p *Producer) begin(records int) *publication {
 	switch {
 	case p.cfg.DeliveryTimeout <= 0:
 	case pub.timer == nil:
-		pub.timer = time.NewTimer(p.cfg.DeliveryTimeout)
+		pub.timer = time.NewTimer(timeout)
 	default:
-		pub.timer.Reset(p.cfg.DeliveryTimeout)
+		pub.timer.Reset(timeout)
 	}
 	return pub
 }

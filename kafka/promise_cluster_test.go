@@ -48,6 +48,7 @@ type cluster struct {
 	t      *testing.T
 	addrs  []string
 	dial   dialFunc // nil: TCP
+	login  []kgo.Opt
 	fake   *kafkatest.Broker
 	client *kgo.Client
 	admin  *kadm.Client
@@ -93,6 +94,7 @@ func newCluster(t *testing.T, c *cluster) *cluster {
 	t.Helper()
 	c.t, c.prefix = t, fmt.Sprintf("promise-%08x-", rand.Uint32())
 	opts := []kgo.Opt{kgo.SeedBrokers(c.addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(100 * time.Millisecond)}
+	opts = append(opts, c.login...)
 	if c.dial != nil {
 		opts = append(opts, kgo.Dialer(c.dial))
 	}

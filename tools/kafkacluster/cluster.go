@@ -73,14 +73,17 @@ func (c *Cluster) start(ctx context.Context, nodes int) error {
 	if c.watch, err = watch(c.dir); err != nil {
 		return err
 	}
-	ports, err := freePorts(2 * nodes)
+	ports, err := freePorts(3 * nodes)
 	if err != nil {
+		return err
+	}
+	if err := writeCertificate(c.dir); err != nil {
 		return err
 	}
 	for i := range nodes {
 		c.nodes = append(c.nodes, &node{
 			id: i + 1, dir: filepath.Join(c.dir, strconv.Itoa(i+1)), java: c.java, jars: c.jars, log: c.log,
-			broker: loopback(ports[2*i]), controller: loopback(ports[2*i+1]),
+			broker: loopback(ports[3*i]), controller: loopback(ports[3*i+1]), secure: loopback(ports[3*i+2]),
 		})
 	}
 	id := clusterID()

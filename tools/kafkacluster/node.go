@@ -19,6 +19,7 @@ type node struct {
 	dir                string
 	java, jars         string
 	broker, controller string
+	secure             string
 	log                io.Writer
 
 	process *process

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"path/filepath"
 	"strings"
 )
 
@@ -19,9 +20,9 @@ node.id=%d
 controller.quorum.voters=%s
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-listeners=PLAINTEXT://%s,CONTROLLER://%s
-advertised.listeners=PLAINTEXT://%[3]s
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL
+listeners=PLAINTEXT://%s,CONTROLLER://%s,SECURE://%[7]s
+advertised.listeners=PLAINTEXT://%[3]s,SECURE://%[7]s
 log.dirs=data
 
 # A topic that a test misspelt must not come to life.
@@ -49,7 +50,7 @@ group.consumer.min.heartbeat.interval.ms=1000
 group.initial.rebalance.delay.ms=0
 # Of the 128 MiB of the default, which the heap would have to hold.
 log.cleaner.dedupe.buffer.size=16777216
-`, n.id, strings.Join(voters, ","), n.broker, n.controller, replicas, inSync)
+`, n.id, strings.Join(voters, ","), n.broker, n.controller, replicas, inSync, n.secure) + secureProperties(filepath.Dir(n.dir))
 }
 
 // logging lets a node say what went wrong, and nothing else.

@@ -8,7 +8,7 @@ import (
 func TestPropertiesOfANode(t *testing.T) {
 	nodes := []*node{
 		{id: 1, broker: "127.0.0.1:20001", controller: "127.0.0.1:20002"},
-		{id: 2, broker: "127.0.0.1:20003", controller: "127.0.0.1:20004"},
+		{id: 2, broker: "127.0.0.1:20003", controller: "127.0.0.1:20004", secure: "127.0.0.1:20007", dir: "/tmp/cluster/2"},
 		{id: 3, broker: "127.0.0.1:20005", controller: "127.0.0.1:20006"},
 	}
 	for name, test := range map[string]struct {
@@ -22,7 +22,8 @@ func TestPropertiesOfANode(t *testing.T) {
 		}},
 		"the second of three": {serverProperties(nodes[1], nodes), []string{
 			"node.id=2", "controller.quorum.voters=1@127.0.0.1:20002,2@127.0.0.1:20004,3@127.0.0.1:20006",
-			"listeners=PLAINTEXT://127.0.0.1:20003,CONTROLLER://127.0.0.1:20004", "advertised.listeners=PLAINTEXT://127.0.0.1:20003",
+			"listeners=PLAINTEXT://127.0.0.1:20003,CONTROLLER://127.0.0.1:20004,SECURE://127.0.0.1:20007",
+			"advertised.listeners=PLAINTEXT://127.0.0.1:20003,SECURE://127.0.0.1:20007", "listener.name.secure.ssl.keystore.location=/tmp/cluster/keystore.pem",
 			"default.replication.factor=3", "min.insync.replicas=2", "offsets.topic.replication.factor=3",
 			"transaction.state.log.min.isr=2", "share.coordinator.state.topic.min.isr=2", "unclean.leader.election.enable=false",
 		}},
