@@ -209,6 +209,26 @@ func TestPublishThatIsCancelledSaysThatTheRecordMayBeWritten(t *testing.T) {
 	})
 }
 
+// What becomes of a record after its call was given up is no matter of the calls
+// that come after it.
+func TestPublishAfterOneThatWasCancelled(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1, "payments": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		b.Fault(kafkatest.Fault{Topic: "orders", Err: kerr.NotLeaderForPartition, Times: -1})
+		p := producer(t, b, kafka.ProducerConfig{})
+		for range 5 {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			if failures(t, p.Publish(ctx, &kafka.Record{Topic: "orders"})); ctx.Err() == nil {
+				t.Error("it failed before it was given up")
+			}
+			cancel()
+			start := time.Now()
+			if err := p.Publish(t.Context(), &kafka.Record{Topic: "payments"}); err != nil || time.Since(start) > time.Second {
+				t.Errorf("after %v: %v", time.Since(start), err)
+			}
+		}
+	})
+}
+
 // A topic that is deleted and made anew has another ID, and the client keeps to
 // the old one: the first record after that may fail, the next ones do not.
 func TestPublishToATopicThatWasMadeAnew(t *testing.T) {
