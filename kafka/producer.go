@@ -48,6 +48,7 @@ type Producer struct {
 	closed   atomic.Bool
 	renewals renewals
 	calls    sync.Pool // of *publication
+	late     deadlines
 	dials    *dialErrors
 	traces   *producerTraces
 	metrics  *producerMetrics
@@ -60,7 +61,7 @@ func NewProducer(brokers []string, cfg ProducerConfig) (*Producer, error) {
 	if err := errors.Join(checkBrokers(brokers), err); err != nil {
 		return nil, errors.InvalidArgument.Wrap(fmt.Errorf("kafka: new producer: %w", err), "")
 	}
-	p := &Producer{cfg: cfg, brokers: slices.Clone(brokers), dials: new(dialErrors), buffer: newBuffer(cfg)}
+	p := &Producer{cfg: cfg, brokers: slices.Clone(brokers), dials: new(dialErrors), buffer: newBuffer(cfg), late: deadlines{timeout: cfg.DeliveryTimeout}}
 	if p.metrics, err = newProducerMetrics(cfg.MeterProvider); err != nil {
 		return nil, fmt.Errorf("kafka: new producer: make instruments: %w", err)
 	}
@@ -335,12 +336,13 @@ type publication struct {
 	results []result
 	open    int
 	changed chan struct{} // one token: a record was acknowledged or has failed
+	late    bool          // the delivery timeout is over
+	one     [1]result     // the results of most calls
 
-	// The client looks at its own timeout only now and then. A context of its own
-	// for each call would cost as much as all else that Publish does.
-	timer *time.Timer // of the delivery; nil: none
-	late  bool        // it is over
-	one   [1]result   // the results of most calls
+	// Of deadlines, under its lock:
+	due            time.Time
+	previous, next *publication
+	listed         bool
 }
 
 // begin returns the state for a call that waits so long. It is used again for
@@ -354,13 +356,7 @@ func (p *Producer) begin(records int, timeout time.Duration) *publication {
 	if records > 1 {
 		pub.results = make([]result, records)
 	}
-	switch {
-	case p.cfg.DeliveryTimeout <= 0:
-	case pub.timer == nil:
-		pub.timer = time.NewTimer(timeout)
-	default:
-		pub.timer.Reset(timeout)
-	}
+	p.late.add(pub)
 	return pub
 }
 
@@ -368,9 +364,7 @@ func (p *Producer) begin(records int, timeout time.Duration) *publication {
 // comes late of one that was is its token, and a token too many only makes a call
 // look once more.
 func (p *Producer) end(pub *publication) {
-	if pub.timer != nil {
-		pub.timer.Stop() // Nothing is left in its channel.
-	}
+	p.late.remove(pub)
 	if pub.late || pub.underWay() != 0 {
 		return
 	}
@@ -378,12 +372,12 @@ func (p *Producer) end(pub *publication) {
 	p.calls.Put(pub)
 }
 
-// timeout is when the delivery timeout is over: never, without one.
-func (p *publication) timeout() <-chan time.Time {
-	if p.timer == nil {
-		return nil
-	}
-	return p.timer.C
+// expire ends the wait for what is not settled.
+func (p *publication) expire() {
+	p.mu.Lock()
+	p.late = true
+	p.mu.Unlock()
+	token(p.changed)
 }
 
 type result struct {
@@ -420,17 +414,15 @@ func (p *publication) underWay() int {
 func (p *publication) await(ctx context.Context, open int) bool {
 	for {
 		p.mu.Lock()
-		reached := p.open <= open
+		reached, late := p.open <= open, p.late
 		p.mu.Unlock()
-		if reached || p.late {
+		if reached || late {
 			return reached
 		}
 		select {
 		case <-p.changed:
 		case <-ctx.Done():
 			return false
-		case <-p.timeout():
-			p.late = true
 		}
 	}
 }
