@@ -231,18 +231,29 @@ func (w *deadLetterWriter) force(ctx context.Context, admin *kadm.Client, it *it
 			err = produce(ctx, writer, again(letter))
 		}
 	}
-	for _, key := range []string{HeaderStack, HeaderMessage} {
+	for _, texts := range w.expendable() {
 		if !tooLarge(err) {
 			break
 		}
 		letter = again(letter)
-		letter.Headers = slices.DeleteFunc(slices.Clone(letter.Headers), func(h kgo.RecordHeader) bool { return h.Key == key })
+		letter.Headers = slices.DeleteFunc(slices.Clone(letter.Headers), func(h kgo.RecordHeader) bool { return slices.Contains(texts, h.Key) })
 		err = produce(ctx, writer, letter)
 	}
 	if err != nil {
 		return fmt.Errorf("write dead letter to %q: %w", letter.Topic, coded(err))
 	}
 	return nil
+}
+
+// expendable are the headers to leave out where a dead letter does not fit, the
+// first ones first.
+func (w *deadLetterWriter) expendable() [][]string {
+	stack, message := []string{HeaderStack}, []string{HeaderMessage}
+	if w.c.cfg.SpringHeaders { // Otherwise such headers are the record's own.
+		stack = append(stack, springBlocking+"exception-stacktrace")
+		message = append(message, springBlocking+"exception-message")
+	}
+	return [][]string{stack, message}
 }
 
 // spaceFor is what a topic has to take for the record with failure headers.

@@ -314,3 +314,24 @@ func TestHandlerThatReplacesFieldsChangesNeitherRetriesNorTheDeadLetter(t *testi
 		b.WaitCaughtUp(t, "orders", "g")
 	})
 }
+
+// Spring's headers repeat the stack and the message: they are cut as well where the
+// record does not fit with them.
+func TestLargeDeadLetterLosesTheStackAndTheMessageInSpringsHeadersToo(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1, "dlq.orders.g": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		value := make([]byte, 990_000)
+		_, _ = rand.NewChaCha8([32]byte{}).Read(value) // does not compress
+		setLimit(t, b, "dlq.orders.g", len(value)+1800)
+		cfg := quiet(t, b)
+		cfg.KeepTopics, cfg.SpringHeaders, cfg.Attempts, cfg.OutageRatio = true, true, 1, -1
+		noise := make([]byte, 3000)
+		_, _ = rand.NewChaCha8([32]byte{1}).Read(noise)
+		run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error { panic(fmt.Sprintf("%x", noise)) }, cfg)
+		b.Produce(t, kafka.Record{Topic: "orders", Value: value})
+		d := b.WaitDeadLetters(t, "orders", "g", 1)[0]
+		if !bytes.Equal(d.Record.Value, value) || d.Failure.Code != errors.Internal {
+			t.Errorf("the value was changed, or the code, %v", d.Failure.Code)
+		}
+		b.WaitCaughtUp(t, "orders", "g")
+	})
+}
