@@ -81,6 +81,9 @@ func (d *dialErrors) refusal() error {
 		return nil
 	}
 	for address, err := range d.refused {
+		if errors.Is(err, kerr.IllegalSaslState) {
+			err = fmt.Errorf("the listener takes no login, or another port does: %w", err)
+		}
 		return errors.Unauthenticated.Wrap(fmt.Errorf("connect to broker %s: %w", address, err), "")
 	}
 	return nil

@@ -96,6 +96,11 @@ func TestRefusedLoginIsAClearError(t *testing.T) {
 		b := secureBroker(t, kfake.EnableSASL(), kfake.Superuser(kafka.SASLScram256, "shop", "s3cret"))
 		wants(t, startError(t, b, kafka.Connection{}), errors.Unavailable, "is SASL missing?")
 	})
+	t.Run("not asked for", func(t *testing.T) {
+		b := secureBroker(t)
+		b.Fault(kafkatest.Fault{Request: kmsg.SASLHandshake, Err: kerr.IllegalSaslState, Times: -1}) // as Kafka answers on a listener without SASL
+		wants(t, startError(t, b, kafka.Connection{SASL: loginAs(kafka.SASLScram256, "shop", "s3cret")}), errors.Unauthenticated, "the listener takes no login")
+	})
 	t.Run("file", func(t *testing.T) {
 		b := secureBroker(t, kfake.EnableSASL(), kfake.Superuser(kafka.SASLScram256, "shop", "s3cret"))
 		err := startError(t, b, kafka.Connection{SASL: kafka.SASL{Mechanism: kafka.SASLScram256, Credentials: kafka.CredentialFiles("none/user", "none/password")}})
