@@ -153,7 +153,7 @@ func TestPromiseAPasswordReplacedUnderLoadLosesNothing(t *testing.T) {
 
 	var got seen
 	cfg := s.config()
-	cfg.Connection = connection
+	cfg.Connection, cfg.StartTimeout = connection, s.limit // The machine may be busy.
 	runOn(t, s.brokers, s.group(), []string{topic}, func(_ context.Context, r *kafka.Record) error {
 		got.add(r)
 		return nil
