@@ -14,7 +14,8 @@ OUTSIDE   := tools $(patsubst %/go.mod,%,$(wildcard benchmarks/go.mod))
 # MODULE=kafka restricts a target to one module. `work` means every module of the workspace to the go command.
 MODULE    ?=
 PACKAGES  := $(if $(MODULE),./$(MODULE)/...,work)
-TEST      := go test -race -shuffle=on
+# The tests of module kafka run for minutes where a machine is busy; the go command's own limit is ten.
+TEST      := go test -race -shuffle=on -timeout 20m
 TOOLS     := GOWORK=off go -C tools
 # The benchmarks have a go.work of their own, the tools none.
 GOWORK_OF  = $(if $(wildcard $(1)/go.work),GOWORK=$(CURDIR)/$(1)/go.work,GOWORK=off)

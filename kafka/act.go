@@ -8,6 +8,7 @@ import (
 	"github.com/backend-platform/sdk/internal/redact"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
 )
 
 // act does what a verdict asks for, outside of the scheduler's lock.
@@ -47,7 +48,9 @@ func (c *Consumer) logRecord(level slog.Level, msg string, it *item, attrs ...sl
 	d := &delivery{Record: it.record(), group: c.group}
 	d.attempt = it.tries
 	attrs = append(attrs, slog.String("code", it.failure.code.String()), errorAttr(it.failure.err))
-	c.log.LogAttrs(context.Background(), level, msg, d.appendAttrs(attrs)...)
+	// In the trace of the attempt that failed, so that the line and the span find each other.
+	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": it.failure.trace})
+	c.log.LogAttrs(ctx, level, msg, d.appendAttrs(attrs)...)
 }
 
 // errorAttr is an error under the key that the other modules use, too; none is no attribute.

@@ -214,3 +214,33 @@ func TestLogLinesOfAHandlerNameTheRecord(t *testing.T) {
 		}
 	})
 }
+
+// From the line about a dead letter one gets to the span of the attempt.
+func TestLogLinesOfAFailedRecordAreInItsTrace(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		cfg := quiet(t, b)
+		cfg.TracerProvider = sdktrace.NewTracerProvider()
+		traces := make(chan string, 1)
+		cfg.Logger = slog.New(traceOf{cfg.Logger.Handler(), traces})
+		run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error { return errors.InvalidArgument.New("") }, cfg)
+		b.Produce(t, records("orders", 1, func(int) []byte { return nil })...)
+		letter := b.WaitDeadLetters(t, "orders", "g", 1)[0]
+		if got := <-traces; got != letter.TraceID() || got == "" {
+			t.Errorf("the line is in trace %q, the dead letter in %q", got, letter.TraceID())
+		}
+	})
+}
+
+type traceOf struct {
+	slog.Handler
+	traces chan string
+}
+
+func (h traceOf) WithAttrs([]slog.Attr) slog.Handler { return h }
+
+func (h traceOf) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "record moved to the dead letters" {
+		h.traces <- trace.SpanContextFromContext(ctx).TraceID().String()
+	}
+	return h.Handler.Handle(ctx, r)
+}

@@ -132,7 +132,7 @@ func secretPair(previous, word []byte) bool {
 // describes knows the words that turn the name of a secret into the name of a property of it.
 func describes(word []byte) bool {
 	switch string(word) {
-	case "count", "type", "length", "limit", "expiry", "expires", "expired", "expiration", "ttl", "age", "usage", "bucket", "endpoint", "policy", "name", "version", "url", "uri", "error", "valid", "present", "changed", "attempts",
+	case "count", "type", "length", "limit", "expiry", "expires", "expired", "expiration", "ttl", "age", "usage", "bucket", "endpoint", "policy", "name", "version", "url", "uri", "error", "failed", "failure", "denied", "valid", "present", "changed", "attempts",
 		"rate", "ratio", "algorithm", "alg", "issuer", "consent", "arn", "required", "enabled":
 		return true
 	}

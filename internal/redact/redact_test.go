@@ -34,7 +34,7 @@ func TestKeyLeavesLookAlikes(t *testing.T) {
 		"tokenCount", "token_type", "token_expiry", "secretary", "author", "authority", "passenger", "bypass_cache",
 		"compass", "tokenizer", "password_changed", "id", "user_id", "code", "name", "cookies_enabled_x"[:2], "signal",
 		"design", "assign", "session", "path", "message", "secret_name", "http.route", "trace_id",
-		"pass_rate", "signature_algorithm", "jwt_issuer", "cookie_consent", "secret_arn", "prompt_tokens", "total_tokens",
+		"TOPIC_AUTHORIZATION_FAILED", "token_denied", "pass_rate", "signature_algorithm", "jwt_issuer", "cookie_consent", "secret_arn", "prompt_tokens", "total_tokens",
 		"maxTokens", "maxtokens", "keys", "partition_keys", "verifier", "assertion", "sha256", "status_code", "key2",
 	} {
 		if redact.Key(name) {
