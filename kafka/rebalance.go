@@ -132,8 +132,10 @@ func (c *Consumer) applyFetching() {
 	}
 	if len(resume) > 0 {
 		client.ResumeFetchPartitions(resume)
-		c.polls.cut() // Records of these partitions may be in the intake.
 	}
+	// Records of partitions that go on may be in the intake, also of those that
+	// were stopped for less time than it took to come here.
+	c.polls.cut()
 }
 
 func flatten(m map[string][]int32) []topicPartition {

@@ -119,9 +119,10 @@ func (t *tracker) uncommitted() (offset int64, epoch int32, ok bool) {
 	return t.mark, t.markEpoch, t.mark > t.committed && t.passed > 0
 }
 
-// commit notes that the offset was committed.
+// commit notes that the offset was committed. One beyond the mark was sent before
+// the log was cut off: the new leader's records are still to be committed.
 func (t *tracker) commit(offset int64) {
-	if offset <= t.committed {
+	if offset <= t.committed || offset > t.mark {
 		return
 	}
 	t.committed = offset

@@ -57,6 +57,26 @@ func TestTrackerRefusesOffsetsOfARepeatedFetch(t *testing.T) {
 	}
 }
 
+// An answer to a commit from before the log was cut off must not keep what the
+// new leader wrote in the place of lost records from being committed.
+func TestTrackerCommitsWhatANewLeaderWroteOverWhatIsCommitted(t *testing.T) {
+	tr := newTracker()
+	for offset := range int64(10) {
+		seq, _ := tr.add(offset, 1)
+		tr.complete(seq)
+	}
+	sent, _, _ := tr.uncommitted()
+	seq, ok := tr.add(5, 2)
+	if !ok {
+		t.Fatal("the new leader's record is refused")
+	}
+	tr.commit(sent)
+	tr.complete(seq)
+	if offset, epoch, ok := tr.uncommitted(); offset != 6 || epoch != 2 || !ok {
+		t.Errorf("to be committed: %d of epoch %d, %v; want 6 of epoch 2", offset, epoch, ok)
+	}
+}
+
 // TestTrackerModel compares the tracker with a plain map after every step.
 func TestTrackerModel(t *testing.T) {
 	for seed := range uint64(300) {

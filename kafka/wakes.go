@@ -45,9 +45,13 @@ func (s *scheduler) wakeLocked() {
 	}
 }
 
+// signalLocked wakes a worker, if one waits: otherwise the next that looks for a
+// record finds what there is.
 func (s *scheduler) signalLocked() {
-	s.wakes.pending = true
-	s.work.Signal()
+	if s.wakes.idle > 0 {
+		s.wakes.pending = true
+		s.work.Signal()
+	}
 }
 
 // waitForWorkLocked lets a worker wait.
