@@ -19,8 +19,11 @@ func (c *Consumer) act(it *item, v verdict) {
 	if v.resumed != nil {
 		c.logResume(v.resumed)
 	}
-	if v.fetch {
+	switch {
+	case v.fetch:
 		c.applyFetching()
+	case v.intake:
+		c.polls.cut()
 	}
 	switch v.action {
 	case actRetry, actHold:

@@ -73,3 +73,51 @@ func TestAPollDoesNotSleepOnRecordsOfAPartitionThatWasStoppedForAMoment(t *testi
 		t.Error("the poll waits for records while some are there")
 	}
 }
+
+// Records behind one that is being handled, and takes long, must not fill the
+// room: the other partitions have nothing to do with it.
+func TestRecordsBehindASlowOneLeaveRoomForOtherPartitions(t *testing.T) {
+	b := newBench(t, limits{records: 100, bytes: 1 << 20, ahead: 400})
+	var in intake
+	for i, p := range b.parts {
+		batch := make([]*kgo.Record, 1000)
+		for offset := range batch {
+			batch[offset] = &kgo.Record{Topic: "t", Partition: int32(i), Offset: int64(offset)}
+		}
+		in.add(p, batch)
+		in.add(p, batch[:0])
+	}
+	take := func() {
+		for {
+			p, records := in.takeLocked(b.roomLocked())
+			if p == nil {
+				return
+			}
+			for _, r := range records {
+				b.offerKeyless(int(r.Partition), r.Offset)
+			}
+		}
+	}
+	take()
+	if b.inFlight >= 100 || b.roomLocked() == 0 {
+		t.Fatalf("%d records of two keys fill the room", b.inFlight)
+	}
+	before := b.parts[1].behind
+	slow := b.pickLocked(b.now)
+	for range 1000 { // The other partition goes on.
+		take()
+		it := b.pickLocked(b.now)
+		if it == nil {
+			break
+		}
+		b.finishLocked(it, failure{}, b.now)
+	}
+	if n := b.parts[1].behind; n != 0 || before == 0 {
+		t.Errorf("%d records of the other partition are in flight, then %d: it does not go on", before, n)
+	}
+	b.finishLocked(slow, failure{}, b.now)
+	take()
+	if b.parts[0].behind == 0 {
+		t.Error("the partition does not go on after its slow record")
+	}
+}

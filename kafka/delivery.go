@@ -145,7 +145,7 @@ func (w *worker) run() {
 		w.current, w.part = nil, nil
 		s.tookLocked(took)
 		v := s.finishLocked(it, f, now)
-		if v.action != actDone || v.resumed != nil || v.fetch {
+		if v.action != actDone || v.resumed != nil || v.fetch || v.intake {
 			s.wakeLocked()
 			s.mu.Unlock()
 			w.c.act(it, v)

@@ -17,13 +17,16 @@ import (
 // that comes after a later one for one that it has seen.
 //
 // A record in the intake has not begun: when its partition is revoked it is
-// dropped, and when the partition is to wait, it waits with it. The intake
+// dropped, and when the partition is to wait, it waits with it. Where that becomes
+// too much, the partition's fetching is paused until half of it is gone. The intake
 // belongs to the goroutine that polls; methods whose name ends in Locked read
 // the state of partitions and want the scheduler's mutex to be held.
 type intake struct {
 	queue []*fetched
 	held  map[*partition]*fetched // what is in the queue
 	bytes int64
+	// changed says that other partitions are to be fetched than before.
+	changed bool
 }
 
 // fetched are records of one partition, under one assignment.
@@ -35,6 +38,10 @@ type fetched struct {
 // intakeRun is how many records of a partition are taken into flight at a time.
 // They share an allocation.
 const intakeRun = 16
+
+// hoard is how many records of a partition may wait in the intake for those of the
+// partition in flight while the others are asked for more.
+const hoard = 8192
 
 func (in *intake) add(p *partition, records []*kgo.Record) {
 	if len(records) == 0 {
@@ -68,7 +75,7 @@ func (in *intake) takeLocked(room int) (*partition, []*kgo.Record) {
 		case f.part.revoked:
 			in.drop(f.records)
 			delete(in.held, f.part)
-		case f.part.stopped():
+		case f.part.waits():
 			in.queue = append(in.queue, f)
 		default:
 			n := min(room, intakeRun, len(f.records))
@@ -80,6 +87,9 @@ func (in *intake) takeLocked(room int) (*partition, []*kgo.Record) {
 			} else {
 				delete(in.held, f.part)
 			}
+			if f.part.hoards && len(f.records) <= hoard/2 {
+				f.part.hoards, in.changed = false, true
+			}
 			return f.part, run
 		}
 	}
@@ -89,11 +99,24 @@ func (in *intake) takeLocked(room int) (*partition, []*kgo.Record) {
 // readyLocked reports whether there is a record that may be handled.
 func (in *intake) readyLocked() bool {
 	for _, f := range in.queue {
-		if !f.part.revoked && !f.part.stopped() {
+		if !f.part.revoked && !f.part.waits() {
 			return true
 		}
 	}
 	return false
+}
+
+// yieldingLocked reports whether there is a record that waits for those of its
+// partition in flight.
+func (in *intake) yieldingLocked() bool {
+	return slices.ContainsFunc(in.queue, func(f *fetched) bool { return f.part.yields })
+}
+
+// hoardLocked has the fetching of the partition paused if too much of it waits.
+func (in *intake) hoardLocked(p *partition) {
+	if f := in.held[p]; f != nil && p.yields && !p.hoards && (len(f.records) >= hoard || in.bytes >= fetchMaxBytes) {
+		p.hoards, in.changed = true, true
+	}
 }
 
 func (in *intake) drop(records []*kgo.Record) {

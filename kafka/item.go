@@ -67,6 +67,7 @@ type verdict struct {
 	paused  *pause // the consumer paused because of it
 	resumed *pause // the consumer goes on because of it
 	fetch   bool   // which partitions are fetched has changed
+	intake  bool   // records in the intake may go on that had to wait
 }
 
 type action uint8

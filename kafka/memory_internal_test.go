@@ -48,7 +48,7 @@ func newFlow(t *testing.T, partitions int, records int64) *flow {
 func (f *flow) fetch() bool {
 	left := fetchMaxBytes
 	for i, p := range f.parts {
-		if p.stopped() {
+		if p.fetchPaused() {
 			continue
 		}
 		ftp := kgo.FetchTopicPartition{Topic: "t", FetchPartition: kgo.FetchPartition{Partition: int32(i)}}
@@ -147,8 +147,8 @@ func TestMemoryIsBoundedBehindAStuckRecordOfALongPartition(t *testing.T) {
 	f.fails = true
 	f.run()
 	s := f.c.sched
-	if !f.parts[0].stopped() || f.next[0] > 50_000 {
-		t.Errorf("%d records of the stuck partition were fetched, stopped: %v", f.next[0], f.parts[0].stopped())
+	if !f.parts[0].fetchPaused() || f.next[0] > 50_000 {
+		t.Errorf("%d records of the stuck partition were fetched, paused: %v", f.next[0], f.parts[0].fetchPaused())
 	}
 	if f.next[1] != f.each {
 		t.Errorf("%d of %d records of the other partition were fetched", f.next[1], f.each)

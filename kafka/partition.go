@@ -23,6 +23,10 @@ type partition struct {
 	refused      bool // the broker refuses its offsets, and too many are not committed
 	stuck        bool // too many complete records wait for an incomplete one
 	crowded      bool // too many records wait behind blocked ones
+	behind       int  // records in flight behind another of their key
+	behindBytes  int64
+	yields       bool // those are too many: what was fetched waits in the intake
+	hoards       bool // and that is too much there
 	burying      int  // records whose dead letter cannot be written
 	resting      bool // what was fetched last cannot be read
 	unreadable   int  // how often in a row
@@ -32,8 +36,14 @@ type partition struct {
 	describe      *description
 }
 
-// stopped reports whether no more records of the partition are to be taken into
+// fetchPaused reports whether no more records of the partition are to be fetched
+// for now.
+func (p *partition) fetchPaused() bool { return p.stopped() || p.resting || p.hoards }
+
+// waits reports whether what was fetched of the partition is not to be taken into
 // flight for now.
+func (p *partition) waits() bool { return p.stopped() || p.yields }
+
 func (p *partition) stopped() bool { return p.stuck || p.refused || p.crowded || p.burying > 0 }
 
 // idlePartition notes that a record is in nobody's hands any more.

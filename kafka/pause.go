@@ -83,7 +83,7 @@ func (s *scheduler) inTheWayLocked(it *item) bool {
 		return alone
 	}
 	full := s.inFlight >= s.limits.records || s.bytes >= s.limits.bytes
-	return s.ready.size == 0 && (full || it.part.crowded || it.part.stuck || alone && it.slot.records > 1)
+	return s.ready.size == 0 && (full || it.part.crowded || it.part.yields || it.part.stuck || alone && it.slot.records > 1)
 }
 
 func (s *scheduler) probeFailedLocked(now time.Time) {

@@ -65,11 +65,17 @@ func (c *Consumer) poll(ctx context.Context, client *kgo.Client) error {
 		s.mu.Lock()
 		room := s.roomLocked()
 		p, records := in.takeLocked(room)
+		s.sated = p == nil && room > 0 && s.satedLocked(&in)
+		enough := p == nil && room == 0 || s.sated
 		s.mu.Unlock()
+		if in.changed {
+			in.changed = false
+			c.applyFetching()
+		}
 		switch {
 		case p != nil:
 			c.offer(p, records)
-		case room == 0:
+		case enough:
 			select {
 			case <-s.room:
 			case <-ctx.Done():
@@ -124,6 +130,7 @@ func (c *Consumer) receive(in *intake, ftp kgo.FetchTopicPartition) {
 	from, overtaken := p.proceedLocked(ftp)
 	p.highWatermark = ftp.HighWatermark
 	in.add(p, ftp.Records)
+	in.hoardLocked(p)
 	s.mu.Unlock()
 	if overtaken {
 		c.logLoss(tp, from, ftp.LogStartOffset)

@@ -115,7 +115,7 @@ func (c *Consumer) applyFetching() {
 	pause, resume := map[string][]int32{}, map[string][]int32{}
 	c.sched.mu.Lock()
 	for tp, p := range c.sched.parts {
-		stop := p.stopped() || p.resting
+		stop := p.fetchPaused()
 		if stop == c.fetching[tp] {
 			continue
 		}

@@ -162,7 +162,7 @@ func (s *scheduler) buriedLocked(it *item, err error, wait time.Duration, now ti
 		v.fetch = p.burying == 0
 	}
 	s.buried++
-	v.fetch = s.completeLocked(it) || v.fetch
+	s.completeLocked(it, &v)
 	s.wakeLocked()
 	return v
 }

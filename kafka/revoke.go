@@ -38,8 +38,9 @@ func (s *scheduler) revokeLocked(tps []topicPartition) []*partition {
 // being handled or written to the dead letters.
 func (s *scheduler) dropLocked(sl *slot) {
 	s.unblockLocked(sl)
+	s.countBehind(sl.part, 1-sl.records, sl.first.size-sl.bytes)
 	keep := sl.first
-	if keep != nil && !keep.inHands && !keep.burial {
+	if !keep.inHands && !keep.burial {
 		keep = nil
 	}
 	records, bytes := sl.records, sl.bytes

@@ -19,6 +19,37 @@ func (s *scheduler) crowdLocked(p *partition) (changed bool) {
 	return true
 }
 
+// yieldLocked does the same for the records behind another one of their key that
+// is being handled, or may be: a handler may take long, and they fill the room
+// before anybody can tell. That is no trouble while all workers are at work, so the
+// partition is fetched as before, and what was fetched waits in the intake. It
+// reports whether that is over.
+func (s *scheduler) yieldLocked(p *partition) (over bool) {
+	n, size := p.behind, p.behindBytes
+	if p.yields {
+		n, size = 2*n, 2*size
+	}
+	yields := p.behind > 0 && (n >= s.limits.records-s.behind || size >= s.limits.bytes-s.behindBytes)
+	over = p.yields && !yields
+	p.yields = yields
+	return over
+}
+
+// satedLocked reports whether more from the brokers is of no use, because what
+// yields is waiting in the intake and the workers have something to do, or there is
+// no partition that has nothing there.
+func (s *scheduler) satedLocked(in *intake) bool {
+	return in.yieldingLocked() && (s.wakes.idle == 0 || s.ready.size > 0 || len(in.held) >= len(s.parts))
+}
+
+// hungerLocked wakes the goroutine that polls, if it waits until workers have
+// nothing to do.
+func (s *scheduler) hungerLocked() {
+	if s.sated && s.wakes.idle > 0 && s.ready.size == 0 {
+		token(s.room)
+	}
+}
+
 // roomLocked says how many records may be fetched now.
 func (s *scheduler) roomLocked() int {
 	free := s.limits.records - s.inFlight

@@ -33,10 +33,15 @@ type scheduler struct {
 	// wait and those of the same key behind them.
 	blocked      int
 	blockedBytes int64
-	gated        int // partitions that wait for a commit before more is fetched
-	wakes        wakes
-	closed       bool
-	size         int64 // moving average of a record's size
+	// behind are the records in flight behind another of their key, whatever that
+	// one does.
+	behind      int
+	behindBytes int64
+	sated       bool // the goroutine that polls waits until a worker has nothing to do
+	gated       int  // partitions that wait for a commit before more is fetched
+	wakes       wakes
+	closed      bool
+	size        int64 // moving average of a record's size
 
 	handled uint64 // records that were handled with success
 	buried  uint64 // records that were written to the dead letters
@@ -82,7 +87,7 @@ func newScheduler(l limits, outageRatio, floodRatio float64) *scheduler {
 func (s *scheduler) assign(tp topicPartition, d *description) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fenceLocked(s.revokeLocked([]topicPartition{tp}))
+	s.fenceLocked(s.revokeLocked([]topicPartition{tp})) // Who waits for room looks again.
 	s.parts[tp] = &partition{topicPartition: tp, tracker: newTracker(), slots: map[uint64]*slot{}, next: -1, describe: d}
 }
 
@@ -119,6 +124,8 @@ func (s *scheduler) offerLocked(p *partition, it *item) bool {
 	}
 	sl.last.next = it
 	sl.last = it
+	s.countBehind(p, 1, it.size)
+	s.yieldLocked(p)
 	return true
 }
 
@@ -128,6 +135,7 @@ func (s *scheduler) nextLocked() (it *item, waited bool) {
 	for !s.closed {
 		if it := s.pickLocked(time.Time{}); it != nil {
 			s.wakeLocked()
+			s.hungerLocked()
 			return it, waited
 		}
 		waited = true
@@ -181,7 +189,7 @@ func (s *scheduler) finishLocked(it *item, f failure, now time.Time) verdict {
 		if probe {
 			v.resumed = s.resumeLocked(it, true, now)
 		}
-		v.fetch = s.completeLocked(it)
+		s.completeLocked(it, &v)
 		return v
 	case f.ours || p.revoked:
 		s.forgetLocked(it)
@@ -191,21 +199,21 @@ func (s *scheduler) finishLocked(it *item, f failure, now time.Time) verdict {
 }
 
 // completeLocked marks the record's offset and lets the next of its key go. It
-// reports whether the partition's fetching has to be paused or resumed.
-func (s *scheduler) completeLocked(it *item) (fetch bool) {
+// adds to the verdict what that changes for its partition.
+func (s *scheduler) completeLocked(it *item, v *verdict) {
 	p := it.part
 	p.tracker.complete(it.seq)
 	s.forgetLocked(it)
-	fetch = s.crowdLocked(p)
+	v.fetch = s.crowdLocked(p) || v.fetch
+	v.intake = s.yieldLocked(p)
 	room := s.limits.ahead - s.limits.records
 	ahead := p.tracker.ahead()
 	if ahead >= room/4 {
 		s.aheadLocked(p, ahead, room)
 	}
 	if stuck := p.tracker.gap() >= room || p.stuck && p.tracker.gap() >= room/2; stuck != p.stuck {
-		p.stuck, fetch = stuck, true
+		p.stuck, v.fetch = stuck, true
 	}
-	return fetch
 }
 
 // forgetLocked takes a record, the first of its slot, out of flight.
@@ -218,10 +226,11 @@ func (s *scheduler) forgetLocked(it *item) {
 	sl.bytes -= it.size
 	s.inFlight--
 	s.bytes -= it.size
-	if sl.first == nil {
+	if p := sl.part; sl.first == nil {
 		s.freeSlotLocked(sl)
-	} else if !sl.part.revoked {
-		s.ready.push(sl)
+	} else {
+		s.countBehind(p, -1, -sl.first.size)
+		s.ready.push(sl) // It is not revoked: then nothing is left in the slot.
 	}
 	if s.roomLocked() > 0 {
 		token(s.room)

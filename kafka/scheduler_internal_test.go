@@ -152,7 +152,7 @@ func (m *model) fetch() {
 	room := m.s.roomLocked()
 	for _, i := range m.rng.Perm(len(m.parts)) {
 		p := m.parts[i]
-		if p.current == nil || p.current.stuck || p.current.crowded {
+		if p.current == nil || p.current.stuck || p.current.crowded || p.current.yields {
 			continue
 		}
 		for ; room > 0 && p.fetched < len(p.log); room-- {
@@ -310,7 +310,7 @@ func (m *model) check() {
 			m.fatalf("%v: %d records ahead", p.tp, p.current.tracker.ahead())
 		}
 	}
-	records, blocked := 0, 0
+	records, blocked, behind := 0, 0, 0
 	seen := map[*partition]bool{}
 	count := func(part *partition) {
 		if part == nil || seen[part] {
@@ -326,6 +326,7 @@ func (m *model) check() {
 				m.fatalf("slot holds %d records, counts %d", n, sl.records)
 			}
 			records += n
+			behind += n - 1
 			if sl.blocked {
 				blocked += n
 			}
@@ -340,5 +341,8 @@ func (m *model) check() {
 	}
 	if records != m.s.inFlight || blocked != m.s.blocked || m.s.inFlight > m.s.limits.records {
 		m.fatalf("%d records in slots, %d in flight; %d blocked, counted %d", records, m.s.inFlight, blocked, m.s.blocked)
+	}
+	if behind != m.s.behind || behind*10 != int(m.s.behindBytes) {
+		m.fatalf("%d records behind another, counted %d, %d bytes", behind, m.s.behind, m.s.behindBytes)
 	}
 }

@@ -54,6 +54,13 @@ func (s *scheduler) unblockLocked(sl *slot) {
 	}
 }
 
+func (s *scheduler) countBehind(p *partition, records int, bytes int64) {
+	s.behind += records
+	s.behindBytes += bytes
+	p.behind += records
+	p.behindBytes += bytes
+}
+
 func (s *scheduler) countBlocked(p *partition, records int, bytes int64) {
 	s.blocked += records
 	s.blockedBytes += bytes

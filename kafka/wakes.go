@@ -59,6 +59,7 @@ func (s *scheduler) waitForWorkLocked() {
 	w := &s.wakes
 	w.waits++
 	w.idle++
+	s.hungerLocked()
 	s.work.Wait()
 	w.idle--
 	w.pending = false

@@ -1,0 +1,51 @@
+package kafka_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/backend-platform/sdk/kafka"
+	"github.com/backend-platform/sdk/kafka/kafkatest"
+)
+
+// A key whose record takes as long as it may, with thousands behind it, holds up
+// no other partition, whether its records are fetched before or after.
+func TestASlowKeyWithManyRecordsBehindItHoldsUpNoOtherPartition(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 3}}, func(t *testing.T, b *kafkatest.Broker) {
+		const behind, others = 20_000, 3_000
+		var handled, last atomic.Int64
+		start := time.Now()
+		run(t, b, "g", []string{"orders"}, func(ctx context.Context, r *kafka.Record) error {
+			if r.Partition == 0 {
+				if r.Offset == 0 {
+					time.Sleep(25 * time.Second)
+				}
+				return nil
+			}
+			time.Sleep(time.Millisecond)
+			handled.Add(1)
+			last.Store(int64(time.Since(start)))
+			return nil
+		}, quiet(t, b))
+		slow := make([]kafka.Record, behind)
+		for i := range slow {
+			slow[i] = kafka.Record{Topic: "orders", Partition: 0, Value: make([]byte, 100)}
+		}
+		b.Produce(t, slow...)
+		for round := range 3 {
+			time.Sleep(time.Second)
+			batch := make([]kafka.Record, others/3)
+			for i := range batch {
+				batch[i] = kafka.Record{Topic: "orders", Partition: int32(1 + i%2), Value: fmt.Append(nil, round)}
+			}
+			b.Produce(t, batch...)
+		}
+		b.WaitCaughtUp(t, "orders", "g")
+		if n, at := handled.Load(), time.Duration(last.Load()); n != others || at > 10*time.Second {
+			t.Errorf("%d records of other keys were handled, want %d, the last after %v, want no wait for the slow key", n, others, at)
+		}
+	})
+}
