@@ -77,64 +77,146 @@ func TestTrackerCommitsWhatANewLeaderWroteOverWhatIsCommitted(t *testing.T) {
 	}
 }
 
-// TestTrackerModel compares the tracker with a plain map after every step.
+// TestTrackerModel compares the tracker with a plain list after every step: with
+// gaps, repeated fetches, late completions, commits that are answered late, and
+// elections in which the log is cut off.
 func TestTrackerModel(t *testing.T) {
 	for seed := range uint64(300) {
-		rng := rand.New(rand.NewPCG(seed, 7))
-		tr := newTracker()
-		type entry struct {
-			offset, seq int64
-			done        bool
+		newTrackerModel(t, seed).run(400)
+	}
+}
+
+type trackerModel struct {
+	t    *testing.T
+	seed uint64
+	rng  *rand.Rand
+	tr   tracker
+	log  []trackerEntry // in the order of their arrival
+	sent []int64        // commits that are not answered
+
+	next, committed int64
+	epoch           int32
+}
+
+type trackerEntry struct {
+	offset, seq int64
+	epoch       int32
+	done, lost  bool // lost: the log was cut off before it
+}
+
+func newTrackerModel(t *testing.T, seed uint64) *trackerModel {
+	m := &trackerModel{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 7)), tr: newTracker(), committed: -1, epoch: 1}
+	m.next = m.rng.Int64N(50)
+	return m
+}
+
+func (m *trackerModel) run(steps int) {
+	for step := range steps {
+		switch m.rng.IntN(12) {
+		case 0, 1, 2, 3:
+			m.next += m.rng.Int64N(4) // gaps
+			m.add(m.next)
+		case 4:
+			if m.rng.IntN(4) == 0 { // An election, clean or not.
+				m.epoch++
+				if m.next > 0 && m.rng.IntN(2) == 0 {
+					m.add(m.next - 1 - m.rng.Int64N(min(m.next, 20)))
+				}
+			}
+		case 5:
+			if len(m.log) > 0 {
+				if _, ok := m.tr.add(m.log[len(m.log)-1].offset, m.log[len(m.log)-1].epoch); ok {
+					m.t.Fatalf("seed %d step %d: the last record was taken again", m.seed, step)
+				}
+			}
+		case 6, 7, 8, 9:
+			if len(m.log) > 0 {
+				e := &m.log[m.rng.IntN(len(m.log))]
+				e.done = true
+				m.tr.complete(e.seq)
+			}
+		case 10:
+			if offset, _, ok := m.tr.uncommitted(); ok {
+				m.sent = append(m.sent, offset)
+			}
+		case 11:
+			if len(m.sent) > 0 {
+				offset := m.sent[0]
+				m.sent = m.sent[1:]
+				m.tr.commit(offset)
+				if mark, _ := m.mark(); offset <= mark {
+					m.committed = max(m.committed, offset)
+				}
+			}
 		}
-		var model []entry
-		next, committed := rng.Int64N(50), int64(-1)
-		for step := range 400 {
-			switch rng.IntN(5) {
-			case 0, 1:
-				next += rng.Int64N(4) // gaps
-				seq, ok := tr.add(next, 1)
-				if !ok {
-					t.Fatalf("seed %d step %d: offset %d refused", seed, step, next)
-				}
-				if committed < 0 {
-					committed = next
-				}
-				model = append(model, entry{offset: next, seq: seq})
-				next++
-			case 2, 3:
-				if len(model) > 0 {
-					i := rng.IntN(len(model))
-					model[i].done = true
-					tr.complete(model[i].seq)
-				}
-			case 4:
-				if offset, _, ok := tr.uncommitted(); ok {
-					tr.commit(offset)
-					committed = offset
-				}
-			}
-			mark, done, ahead := int64(-1), 0, 0
-			if len(model) > 0 {
-				mark = next
-			}
-			found := false
-			for _, e := range model {
-				if !e.done && !found {
-					mark, found = e.offset, true
-				}
-				if e.done && found {
-					done++
-				}
-				if e.done && e.offset >= committed {
-					ahead++
-				}
-			}
-			if tr.mark != mark && (found || len(model) == 0) || !found && len(model) > 0 && tr.mark != next {
-				t.Fatalf("seed %d step %d: mark %d, want %d", seed, step, tr.mark, mark)
-			}
-			if tr.gap() != done || tr.ahead() != ahead {
-				t.Fatalf("seed %d step %d: gap %d, ahead %d, want %d, %d", seed, step, tr.gap(), tr.ahead(), done, ahead)
-			}
+		m.check(step)
+	}
+}
+
+func (m *trackerModel) add(offset int64) {
+	seq, ok := m.tr.add(offset, m.epoch)
+	if !ok {
+		m.t.Fatalf("seed %d: offset %d of epoch %d refused", m.seed, offset, m.epoch)
+	}
+	if m.committed < 0 {
+		m.committed = offset
+	}
+	for i := range m.log {
+		if m.log[i].offset >= offset {
+			m.log[i].lost = true
+			m.committed = min(m.committed, offset)
 		}
+	}
+	m.log = append(m.log, trackerEntry{offset: offset, seq: seq, epoch: m.epoch})
+	m.next = offset + 1
+}
+
+// mark returns the first offset that is not done, or the one after the last, and
+// how many records that the log still has are done beyond it.
+func (m *trackerModel) mark() (mark int64, gap int) {
+	if len(m.log) == 0 {
+		return -1, 0
+	}
+	mark, found := m.next, false
+	for _, e := range m.log {
+		switch {
+		case e.lost:
+		case !e.done && !found:
+			mark, found = e.offset, true
+		case e.done && found:
+			gap++
+		}
+	}
+	return mark, gap
+}
+
+func (m *trackerModel) check(step int) {
+	mark, gap := m.mark()
+	ahead, lost := 0, 0
+	for _, e := range m.log {
+		switch {
+		case e.lost:
+			lost++
+		case e.done && e.offset >= m.committed:
+			ahead++
+		}
+	}
+	if m.tr.mark != mark {
+		m.t.Fatalf("seed %d step %d: mark %d, want %d", m.seed, step, m.tr.mark, mark)
+	}
+	// What the log has lost may be counted until it is passed over, and what was
+	// done while a commit was under way by its distance. Never is anything missed.
+	if m.tr.gap() < gap || m.tr.gap() > gap+lost {
+		m.t.Fatalf("seed %d step %d: gap %d, want %d, and at most %d", m.seed, step, m.tr.gap(), gap, gap+lost)
+	}
+	if m.tr.ahead() < ahead {
+		m.t.Fatalf("seed %d step %d: %d ahead, want %d", m.seed, step, m.tr.ahead(), ahead)
+	}
+	offset, epoch, ok := m.tr.uncommitted()
+	if mark > m.committed && ahead > gap && !ok || ok && mark <= m.committed {
+		m.t.Fatalf("seed %d step %d: to be committed: %v, with mark %d and %d committed", m.seed, step, ok, mark, m.committed)
+	}
+	if ok && (offset != mark || epoch > m.epoch) {
+		m.t.Fatalf("seed %d step %d: %d of epoch %d is to be committed, want %d", m.seed, step, offset, epoch, mark)
 	}
 }
