@@ -335,3 +335,21 @@ func TestLargeDeadLetterLosesTheStackAndTheMessageInSpringsHeadersToo(t *testing
 		b.WaitCaughtUp(t, "orders", "g")
 	})
 }
+
+// Brokers answer before all of them know a topic that was created. The first dead
+// letters must not fail for that.
+func TestStartWaitsUntilItsDeadLetterTopicCanBeWrittenTo(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		b.Fault(kafkatest.Fault{Request: kmsg.Metadata, Topic: "dlq.orders.g", Err: kerr.UnknownTopicOrPartition, Times: 10})
+		var rejected time.Time
+		c := run(t, b, "g", []string{"orders"}, func(context.Context, *kafka.Record) error {
+			rejected = time.Now()
+			return errors.InvalidArgument.New("")
+		}, quiet(t, b))
+		b.Produce(t, kafka.Record{Topic: "orders"})
+		b.WaitCaughtUp(t, "orders", "g")
+		if took := time.Since(rejected); took > 1500*time.Millisecond || c.Status().DeadLetters != 1 { // with the commit
+			t.Errorf("the dead letter was written and committed after %v, %d dead letters", took, c.Status().DeadLetters)
+		}
+	})
+}

@@ -117,7 +117,37 @@ func (w *deadLetterWriter) prepare(ctx context.Context, admin *kadm.Client, sour
 			return err
 		}
 	}
+	if len(absent) > 0 {
+		awaitTopics(ctx, admin, absent)
+	}
 	return nil
+}
+
+// creationWait is how long a start waits for topics that it created.
+const creationWait = 5 * time.Second
+
+// awaitTopics waits until the topics can be written to: brokers answer before all
+// of them know what was created, and the first dead letters would fail and wait for
+// another try. Where it takes longer they do.
+func awaitTopics(ctx context.Context, admin *kadm.Client, topics []string) {
+	ctx, cancel := context.WithTimeout(ctx, creationWait)
+	defer cancel()
+	for ctx.Err() == nil {
+		details, err := admin.ListTopics(ctx, topics...)
+		if err == nil && !slices.ContainsFunc(topics, func(name string) bool { return !writable(details[name]) }) {
+			return
+		}
+		wait(ctx, metadataMinAge)
+	}
+}
+
+func writable(t kadm.TopicDetail) bool {
+	for _, p := range t.Partitions {
+		if p.Err != nil || p.Leader < 0 {
+			return false
+		}
+	}
+	return t.Err == nil && len(t.Partitions) > 0
 }
 
 // check refuses a dead-letter topic that loses dead letters, and warns of one
