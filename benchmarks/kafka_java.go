@@ -99,12 +99,12 @@ var javaCommand = sync.OnceValues(func() ([]string, error) {
 	if err := buildJava(); err != nil {
 		return nil, err
 	}
-	classes := "java/target/peers-1.jar" + string(os.PathListSeparator) + filepath.FromSlash("java/target/lib/*")
+	classes := "../bin/java/peers-1.jar" + string(os.PathListSeparator) + filepath.FromSlash("../bin/java/lib/*")
 	return []string{java, "-cp", classes, "Peers"}, nil
 })
 
 func buildJava() error {
-	built, err := os.Stat("java/target/peers-1.jar")
+	built, err := os.Stat("../bin/java/peers-1.jar")
 	fresh := err == nil
 	for _, source := range []string{"java/pom.xml", "java/src/main/java/Peers.java"} {
 		info, err := os.Stat(source)
