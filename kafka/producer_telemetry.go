@@ -45,7 +45,7 @@ func (t *producerTraces) send(ctx context.Context, r *Record) ([]kgo.RecordHeade
 	for i, h := range r.Headers {
 		headers[i] = kgo.RecordHeader(h)
 	}
-	t.propagator.Inject(ctx, clientCarrier{&headers})
+	t.propagator().Inject(ctx, clientCarrier{&headers})
 	return headers, span
 }
 

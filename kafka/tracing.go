@@ -73,8 +73,8 @@ func describePartition(group, clientID string, tp topicPartition) *description {
 type tracing struct {
 	provider   trace.TracerProvider // nil: the global one
 	source     atomic.Pointer[spanSource]
-	propagator propagation.TextMapPropagator
-	carriers   atomic.Pointer[[]string] // the propagator's fields
+	configured propagation.TextMapPropagator // nil: the global one
+	carriers   atomic.Pointer[carriers]
 	links      bool
 }
 
@@ -87,10 +87,7 @@ type spanSource struct {
 }
 
 func newTracing(tp trace.TracerProvider, p propagation.TextMapPropagator, links bool) *tracing {
-	if p == nil {
-		p = otel.GetTextMapPropagator()
-	}
-	t := &tracing{provider: tp, propagator: p, links: links}
+	t := &tracing{provider: tp, configured: p, links: links}
 	t.current()
 	return t
 }
@@ -139,7 +136,7 @@ func (t *tracing) start(ctx context.Context, name string, options []trace.SpanSt
 func (t *tracing) process(ctx context.Context, about *description, d *delivery) (context.Context, trace.Span) {
 	options := about.span
 	if len(d.Headers) > 0 && t.carried(d.Headers) {
-		remote := t.propagator.Extract(ctx, headerCarrier{&d.Headers})
+		remote := t.propagator().Extract(ctx, headerCarrier{&d.Headers})
 		if !t.links {
 			ctx = remote
 		} else if link := trace.LinkFromContext(remote); link.SpanContext.IsValid() {
@@ -172,15 +169,35 @@ func (t *tracing) carried(headers []Header) bool {
 	return false
 }
 
-// fields are those of the propagator, as soon as it has any: the global one has
-// none until it is set.
-func (t *tracing) fields() []string {
-	if known := t.carriers.Load(); known != nil {
-		return *known
+// propagator returns the one that is installed now.
+func (t *tracing) propagator() propagation.TextMapPropagator {
+	if t.configured != nil {
+		return t.configured
 	}
-	fields := t.propagator.Fields()
-	if len(fields) > 0 {
-		t.carriers.Store(&fields)
+	return otel.GetTextMapPropagator()
+}
+
+// carriers are the headers of a propagator.
+type carriers struct {
+	of     propagation.TextMapPropagator // nil: of whichever
+	fields []string
+}
+
+// fields are those of the propagator, as soon as it has any: the global one has
+// none before it is installed.
+func (t *tracing) fields() []string {
+	p := t.propagator()
+	known := t.carriers.Load()
+	if known != nil && (known.of == nil || known.of == p) {
+		return known.fields
+	}
+	fields := p.Fields()
+	switch {
+	case len(fields) == 0:
+	case t.configured != nil || !reflect.TypeOf(p).Comparable():
+		t.carriers.Store(&carriers{fields: fields})
+	default:
+		t.carriers.Store(&carriers{of: p, fields: fields})
 	}
 	return fields
 }
