@@ -66,8 +66,11 @@ func (e *PublishError) Unwrap() []error {
 // failure reads what an error of the client means for a record.
 func (p *Producer) failure(r *Record, err error) PublishFailure {
 	described := describePublish(r, err)
-	if errors.Is(err, kgo.ErrRecordTimeout) {
+	switch {
+	case errors.Is(err, kgo.ErrRecordTimeout):
 		described = p.timedOut(r.Topic)
+	case errors.Is(err, context.Canceled) && p.closed.Load(): // Close ends what the client is doing.
+		described = errors.Unavailable.Wrap(fmt.Errorf("the producer was closed before a broker had acknowledged the record: %w", err), "")
 	}
 	return PublishFailure{Record: r, Err: described, MayBeWritten: !refused(err)}
 }

@@ -29,11 +29,11 @@ const reauthenticate = 2000
 // secureProperties is what a listener with TLS and SCRAM needs. Users are made by clients, at the other listener.
 func secureProperties(dir string) string {
 	var text strings.Builder
-	text.WriteString(fmt.Sprintf(`
+	fmt.Fprintf(&text, `
 listener.name.secure.ssl.keystore.type=PEM
 listener.name.secure.ssl.keystore.location=%s
 listener.name.secure.sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512
-`, filepath.Join(dir, keystoreFile)))
+`, filepath.Join(dir, keystoreFile))
 	for _, mechanism := range []string{"scram-sha-256", "scram-sha-512"} {
 		fmt.Fprintf(&text, "listener.name.secure.%s.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;\n", mechanism)
 		fmt.Fprintf(&text, "listener.name.secure.%s.connections.max.reauth.ms=%d\n", mechanism, reauthenticate)
