@@ -236,7 +236,7 @@ func watermillConsume(ctx context.Context, c *consumption) error {
 	if err != nil {
 		return err
 	}
-	router.AddNoPublisherHandler("benchmark", c.topic, subscriber, func(*message.Message) error {
+	router.AddConsumerHandler("benchmark", c.topic, subscriber, func(*message.Message) error {
 		c.one()
 		return nil
 	})
