@@ -7,13 +7,13 @@ import (
 	"mime"
 	"net/http"
 	"os"
-	"reflect"
 	"strconv"
 	"strings"
 	"sync"
 	"unicode/utf8"
 
 	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/internal/validate"
 )
 
 // DecodeJSON reads the request's body as one JSON value of type T.
@@ -58,25 +58,10 @@ func decodeJSON[T any](r *http.Request, lenient bool) (value T, err error) {
 	if !lenient {
 		names = namesOf[T](body)
 	}
-	if err := settleValidation(validate(&value), names); err != nil {
+	if err := settleValidation(validate.Call(&value), names); err != nil {
 		return zero, err
 	}
 	return value, nil
-}
-
-// validate calls the method Validate of *T or T, if there is one.
-func validate[T any](value *T) error {
-	type validator interface{ Validate() error }
-	if v, ok := any(value).(validator); ok {
-		return v.Validate()
-	}
-	// T may itself be a pointer, which a body "null" leaves nil.
-	if t := reflect.ValueOf(value).Elem(); t.Kind() == reflect.Pointer && !t.IsNil() {
-		if v, ok := any(*value).(validator); ok {
-			return v.Validate()
-		}
-	}
-	return nil
 }
 
 // settleValidation joins what Validate found with what was found before.

@@ -8,6 +8,8 @@
 //   - redact: what is a secret, by its name, by its form, and in a URL
 //   - httpconv: what the HTTP client and the HTTP server must agree on: OpenTelemetry's conventions,
 //     headers, and how they are read
+//   - certs: certificates and authorities in files, read again when they change
+//   - validate: calls the method Validate of a decoded value
 //   - retrycases: for tests, what becomes of a call after an attempt, in both loops that retry
 //
 // # What it guarantees

@@ -7,6 +7,7 @@ import (
 	"reflect"
 
 	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/internal/validate"
 )
 
 // Handler handles one record. Nil means that the record is done: its offset
@@ -74,7 +75,7 @@ func JSON[T any](handle func(ctx context.Context, value T, r *Record) error) Han
 		if !nullable && isNull(value) {
 			return v, errors.InvalidArgument.New("The record's value is null.")
 		}
-		return v, invalid(validate(&v))
+		return v, invalid(validate.Call(&v))
 	}, handle)
 }
 
@@ -91,21 +92,6 @@ func readsNull(t reflect.Type) bool {
 func isNull(text []byte) bool {
 	const longest = 64 // with blanks around it; nobody writes more
 	return len(text) <= longest && string(bytes.TrimSpace(text)) == "null"
-}
-
-// validate calls the method Validate of *T or T, if there is one.
-func validate[T any](value *T) error {
-	type validator interface{ Validate() error }
-	if v, ok := any(value).(validator); ok {
-		return v.Validate()
-	}
-	// T may itself be a pointer, which null leaves nil.
-	if t := reflect.ValueOf(value).Elem(); t.Kind() == reflect.Pointer && !t.IsNil() {
-		if v, ok := any(*value).(validator); ok {
-			return v.Validate()
-		}
-	}
-	return nil
 }
 
 func invalid(err error) error {
