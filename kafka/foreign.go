@@ -108,18 +108,29 @@ func (w *foreign) strip(headers []Header) []Header {
 	return out
 }
 
-func decodeStreams(headers []Header, f *Failure) {
-	var source ID
+// decodePlace reads where the record failed, and how often, from headers whose
+// numbers are text.
+func decodePlace(headers []Header, prefix string, f *Failure) {
 	for i := range headers {
 		value := headers[i].Value
 		switch headers[i].Key {
-		case streamsPrefix + "topic":
-			source.Topic = decodeTopic(value)
+		case prefix + "topic":
+			f.Source.Topic = decodeTopic(value)
 			f.Hops++
-		case streamsPrefix + "partition":
-			source.Partition = int32(decodeNumber(value, 1<<31-1))
-		case streamsPrefix + "offset":
-			source.Offset = decodeNumber(value, 1<<63-1)
+		case prefix + "partition":
+			f.Source.Partition = int32(decodeNumber(value, 1<<31-1))
+		case prefix + "offset":
+			f.Source.Offset = decodeNumber(value, 1<<63-1)
+		}
+	}
+	f.Origin = f.Source
+}
+
+func decodeStreams(headers []Header, f *Failure) {
+	decodePlace(headers, streamsPrefix, f)
+	for i := range headers {
+		value := headers[i].Value
+		switch headers[i].Key {
 		case streamsPrefix + "exception":
 			f.Reason = decodeText(value, maxReasonBytes)
 		case streamsPrefix + "message":
@@ -128,22 +139,14 @@ func decodeStreams(headers []Header, f *Failure) {
 			f.Stack = decodeText(value, maxStackBytes)
 		}
 	}
-	f.Source, f.Origin = source, source
 }
 
 func decodeConnect(headers []Header, f *Failure) {
-	var source ID
+	decodePlace(headers, connectPrefix, f)
 	var connector, stage string
 	for i := range headers {
 		value := headers[i].Value
 		switch headers[i].Key {
-		case connectPrefix + "topic":
-			source.Topic = decodeTopic(value)
-			f.Hops++
-		case connectPrefix + "partition":
-			source.Partition = int32(decodeNumber(value, 1<<31-1))
-		case connectPrefix + "offset":
-			source.Offset = decodeNumber(value, 1<<63-1)
 		case connectPrefix + "connector.name":
 			connector = decodeText(value, maxGroupBytes-len(connectGroup))
 		case connectPrefix + "stage":
@@ -162,7 +165,6 @@ func decodeConnect(headers []Header, f *Failure) {
 	if stage != "" {
 		f.Message = clampText(stage+": "+f.Message, maxMessageBytes)
 	}
-	f.Source, f.Origin = source, source
 }
 
 // connectGroup is what Connect puts before a sink connector's name to name its
