@@ -76,7 +76,7 @@ func TestRefusedLoginIsAClearError(t *testing.T) {
 	t.Run("password", func(t *testing.T) {
 		b := secureBroker(t, kfake.EnableSASL(), kfake.Superuser(kafka.SASLScram256, "shop", "s3cret"))
 		b.Fault(kafkatest.Fault{Request: kmsg.SASLAuthenticate, Err: kerr.SaslAuthenticationFailed, Times: -1}) // kfake closes the connection instead
-		err := startError(t, b, kafka.Connection{SASL: loginAs(kafka.SASLScram256, "shop", "wr0ng")})
+		err := refusal(t, b, kafka.Connection{SASL: loginAs(kafka.SASLScram256, "shop", "wr0ng")})
 		wants(t, err, errors.Unauthenticated, "SASL_AUTHENTICATION_FAILED", b.Addrs()[0])
 		if strings.Contains(err.Error(), "wr0ng") {
 			t.Errorf("the error shows the password: %v", err)
@@ -87,7 +87,7 @@ func TestRefusedLoginIsAClearError(t *testing.T) {
 	})
 	t.Run("mechanism", func(t *testing.T) {
 		b := secureBroker(t, kfake.EnableSASL(), kfake.Superuser(kafka.SASLScram256, "shop", "s3cret"))
-		err := startError(t, b, kafka.Connection{SASL: kafka.SASL{Mechanism: kafka.SASLOAuthBearer, Unencrypted: true, Credentials: func(context.Context) (kafka.Credentials, error) {
+		err := refusal(t, b, kafka.Connection{SASL: kafka.SASL{Mechanism: kafka.SASLOAuthBearer, Unencrypted: true, Credentials: func(context.Context) (kafka.Credentials, error) {
 			return kafka.Credentials{Token: "t0ken"}, nil
 		}}})
 		wants(t, err, errors.Unauthenticated, "UNSUPPORTED_SASL_MECHANISM")
@@ -108,14 +108,31 @@ func TestRefusedLoginIsAClearError(t *testing.T) {
 	})
 }
 
+// startError returns what a start says that takes a second at most.
 func startError(t *testing.T, b *kafkatest.Broker, c kafka.Connection) error {
 	t.Helper()
+	return startWithin(t, b, c, time.Second)
+}
+
+// refusal returns what a start says without waiting for its timeout, which is never over here.
+func refusal(t *testing.T, b *kafkatest.Broker, c kafka.Connection) error {
+	t.Helper()
+	if err := startWithin(t, b, c, 24*time.Hour); err != nil {
+		return err
+	}
+	return errors.New("nothing was said at once")
+}
+
+func startWithin(t *testing.T, b *kafkatest.Broker, c kafka.Connection, timeout time.Duration) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
 	consumer, err := kafka.NewConsumer(b.Addrs(), "g", []string{"orders"}, func(context.Context, *kafka.Record) error { return nil },
-		kafka.ConsumerConfig{Connection: c, Logger: slog.New(slog.DiscardHandler), StartTimeout: time.Second})
+		kafka.ConsumerConfig{Connection: c, Logger: slog.New(slog.DiscardHandler), StartTimeout: timeout})
 	if err != nil {
 		return err
 	}
-	return consumer.Run(t.Context())
+	return consumer.Run(ctx)
 }
 
 func TestTLSWithFiles(t *testing.T) {
@@ -149,7 +166,7 @@ func TestTLSWithFiles(t *testing.T) {
 			t.Parallel()
 			connection := good
 			c.spoil(&connection)
-			wants(t, startError(t, b, connection), errors.Unauthenticated, c.want)
+			wants(t, refusal(t, b, connection), errors.Unauthenticated, c.want)
 		})
 	}
 }
