@@ -10,29 +10,40 @@ import (
 // order in which they began, and one timer serves them all. A timer for each call
 // would wake a thread for nearly each of them, only to tell it when to wake up.
 type deadlines struct {
-	timeout time.Duration // negative: none
-
 	mu          sync.Mutex
 	first, last *publication
 	timer       *time.Timer
 	armed       bool
+	at          time.Time // when the timer fires, if armed
 }
 
-func (d *deadlines) add(p *publication) {
-	if d.timeout <= 0 {
-		return
-	}
+// add ends the call at its due time.
+func (d *deadlines) add(p *publication, due time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p.due, p.listed = time.Now().Add(d.timeout), true
-	if p.previous = d.last; d.last == nil {
-		d.first = p
-	} else {
-		d.last.next = p
+	p.due, p.listed = due, true
+	d.link(p, d.last)
+	if !d.armed || due.Before(d.at) {
+		d.arm(due, time.Until(due))
 	}
-	d.last = p
-	if !d.armed {
-		d.arm(d.timeout)
+}
+
+// link puts the call behind the last one that is not due after it: nearly always
+// that is the last of all. One that was published again counts from its beginning.
+func (d *deadlines) link(p, before *publication) {
+	for before != nil && before.due.After(p.due) {
+		before = before.previous
+	}
+	p.previous, p.next = before, d.first
+	if before != nil {
+		p.next, before.next = before.next, p
+	} else {
+		d.first = p
+	}
+	if p.next != nil {
+		p.next.previous = p
+	} else {
+		d.last = p
 	}
 }
 
@@ -60,8 +71,8 @@ func (d *deadlines) unlink(p *publication) {
 	p.previous, p.next, p.listed = nil, nil, false
 }
 
-func (d *deadlines) arm(after time.Duration) {
-	d.armed = true
+func (d *deadlines) arm(at time.Time, after time.Duration) {
+	d.armed, d.at = true, at
 	if d.timer == nil {
 		d.timer = time.AfterFunc(after, d.expire)
 		return
@@ -79,6 +90,6 @@ func (d *deadlines) expire() {
 		late.expire()
 	}
 	if d.armed = d.first != nil; d.armed {
-		d.arm(d.first.due.Sub(now))
+		d.arm(d.first.due, d.first.due.Sub(now))
 	}
 }

@@ -50,7 +50,8 @@ type Producer struct {
 	calls    sync.Pool // of *publication
 	late     deadlines
 	dials    *dialErrors
-	traces   *producerTraces
+	topics   topicCache[*sendDescription]
+	traces   *tracing
 	metrics  *producerMetrics
 }
 
@@ -61,11 +62,11 @@ func NewProducer(brokers []string, cfg ProducerConfig) (*Producer, error) {
 	if err := errors.Join(checkBrokers(brokers), err); err != nil {
 		return nil, errors.InvalidArgument.Wrap(fmt.Errorf("kafka: new producer: %w", err), "")
 	}
-	p := &Producer{cfg: cfg, brokers: slices.Clone(brokers), dials: new(dialErrors), buffer: newBuffer(cfg), late: deadlines{timeout: cfg.DeliveryTimeout}}
+	p := &Producer{cfg: cfg, brokers: slices.Clone(brokers), dials: new(dialErrors), buffer: newBuffer(cfg)}
 	if p.metrics, err = newProducerMetrics(cfg.MeterProvider); err != nil {
 		return nil, fmt.Errorf("kafka: new producer: make instruments: %w", err)
 	}
-	p.traces = newProducerTraces(newTracing(cfg.TracerProvider, cfg.Propagator, false), cfg.Connection.clientID())
+	p.traces = newTracing(cfg.TracerProvider, cfg.Propagator, false)
 	opts := []kgo.Opt{
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2, as every other client of Kafka
@@ -124,7 +125,7 @@ func (p *Producer) Publish(ctx context.Context, records ...*Record) error {
 		return neverSent(records, errClosed)
 	}
 	begun := time.Now()
-	err := p.publish(ctx, records, p.cfg.DeliveryTimeout)
+	err := p.publish(ctx, records, begun)
 	for err != nil {
 		left := p.cfg.DeliveryTimeout - time.Since(begun) - loginWait
 		again := p.loggedOut(records, err)
@@ -132,7 +133,7 @@ func (p *Producer) Publish(ctx context.Context, records ...*Record) error {
 			return err
 		}
 		records = records[len(records)-again:]
-		err = p.publish(ctx, records, left)
+		err = p.publish(ctx, records, begun)
 	}
 	return nil
 }
@@ -173,13 +174,12 @@ func neverSent(records []*Record, err error) error {
 	return e
 }
 
-// publish sends the records and waits for their outcome, for so long; negative:
-// as long as ctx permits.
-func (p *Producer) publish(ctx context.Context, records []*Record, timeout time.Duration) error {
-	pub := p.begin(len(records), timeout)
+// publish sends the records of a call that began then, and waits for their outcome.
+func (p *Producer) publish(ctx context.Context, records []*Record, begun time.Time) error {
+	pub := p.begin(len(records), begun)
 	defer p.end(pub)
 	// A call with more records than the buffer holds waits for its own.
-	share := max(p.cfg.MaxBuffered/2, 1)
+	share := int64(max(p.cfg.MaxBuffered/2, 1))
 	for i, r := range records {
 		if !pub.await(ctx, share-1) {
 			break
@@ -194,7 +194,11 @@ func (p *Producer) publish(ctx context.Context, records []*Record, timeout time.
 			p.notSent(ctx, pub, records[i:], i, kgo.ErrMaxBuffered)
 			break
 		}
-		pub.begin(i, p.send(ctx, r, func(err error) { pub.settle(i, err) }))
+		if i > 0 {
+			begun = time.Now()
+		}
+		s := p.prepare(ctx, r, begun)
+		pub.give(i, s)
 	}
 	pub.await(ctx, 0)
 	return p.outcome(ctx, pub, records)
@@ -204,7 +208,7 @@ func (p *Producer) publish(ctx context.Context, records []*Record, timeout time.
 // for the call's own records, as long as there are any.
 func (p *Producer) room(ctx context.Context, pub *publication, r *Record) (fits, ended bool) {
 	for !p.buffer.enter(r) {
-		own := pub.underWay()
+		own := pub.open.Load()
 		if own == 0 {
 			return false, false
 		}
@@ -219,45 +223,16 @@ func (p *Producer) room(ctx context.Context, pub *publication, r *Record) (fits,
 func (p *Producer) notSent(ctx context.Context, pub *publication, records []*Record, i int, err error) {
 	for _, r := range records {
 		p.refuse(ctx, r, err)
-		pub.mu.Lock()
-		pub.results[i] = result{done: true, err: err}
-		pub.mu.Unlock()
+		pub.results[i].settle(err)
 		i++
 	}
-}
-
-// refuse notes that a record is not given to the client.
-func (p *Producer) refuse(ctx context.Context, r *Record, err error) {
-	_, span := p.traces.send(ctx, r)
-	refused := &kgo.Record{Topic: r.Topic}
-	p.metrics.sent(refused, 0, err)
-	p.traces.end(span, refused, err)
-}
-
-// send gives a copy of the record, which has its place in the buffer, to the
-// client. settled is called once, from another goroutine.
-func (p *Producer) send(ctx context.Context, r *Record, settled func(error)) *kgo.Record {
-	started := time.Now()
-	headers, span := p.traces.send(ctx, r)
-	sent := &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Timestamp: r.Timestamp, Headers: headers}
-	size := sizeOf(r)
-	// The caller's context is kept from the client: a record that it cancels takes
-	// all others of its partition with it.
-	p.client.TryProduce(context.Background(), sent, func(got *kgo.Record, err error) {
-		p.buffer.leave(size)
-		p.renewals.forgetTopic(p.client, got.Topic, err)
-		p.metrics.sent(got, time.Since(started), err)
-		p.traces.end(span, got, err)
-		settled(err)
-	})
-	return sent
 }
 
 // ended says why the wait ended before the record was acknowledged, in words of this
 // package.
 func (p *Producer) ended(ctx context.Context, pub *publication, topic string) error {
 	switch {
-	case pub.late:
+	case pub.late.Load():
 		return p.timedOut(topic)
 	case ctx.Err() == nil:
 		return nil
@@ -293,18 +268,16 @@ func (p *Producer) PublishAsync(ctx context.Context, r *Record, done func(*Recor
 		go fail(kgo.ErrMaxBuffered)
 		return
 	}
-	var sent *kgo.Record
-	ready := make(chan struct{})
-	sent = p.send(ctx, r, func(err error) {
-		<-ready
+	s := p.prepare(ctx, r, time.Now())
+	s.done = func(err error) {
 		if err != nil {
 			fail(err)
 			return
 		}
-		answer(r, sent)
+		answer(r, &s.record)
 		done(r, nil)
-	})
-	close(ready)
+	}
+	s.give()
 }
 
 // Close takes no more records, waits until every one is acknowledged or has
@@ -332,17 +305,18 @@ func answer(r *Record, sent *kgo.Record) {
 
 // outcome writes the answers into the records and collects the failures.
 func (p *Producer) outcome(ctx context.Context, pub *publication, records []*Record) error {
-	pub.mu.Lock()
-	defer pub.mu.Unlock()
 	var failed []PublishFailure
-	ended := map[string]error{}
+	var ended map[string]error // by topic
 	for i, r := range records {
 		switch res := &pub.results[i]; {
-		case res.done && res.err == nil:
+		case res.done.Load() && res.err == nil:
 			answer(r, res.sent)
-		case res.done:
+		case res.done.Load():
 			failed = append(failed, p.failure(r, res.err))
 		default:
+			if ended == nil {
+				ended = map[string]error{}
+			}
 			if ended[r.Topic] == nil {
 				ended[r.Topic] = p.ended(ctx, pub, r.Topic)
 			}

@@ -14,58 +14,60 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// producerTraces starts the spans of a producer.
-type producerTraces struct {
-	*tracing
-	clientID string
-	topics   topicCache[*sendDescription]
-}
-
+// sendDescription is what spans and metrics say about a topic, made once.
 type sendDescription struct {
-	name    string
+	span    string
 	options []trace.SpanStartOption
+	common  []attribute.KeyValue
+	add     []metric.AddOption
+	record  []metric.RecordOption
 }
 
-func newProducerTraces(t *tracing, clientID string) *producerTraces {
-	return &producerTraces{tracing: t, clientID: clientID}
+func (p *Producer) describe(topic string) *sendDescription {
+	common := []attribute.KeyValue{
+		semconv.MessagingSystemKafka, semconv.MessagingOperationName("send"),
+		semconv.MessagingOperationTypeSend, semconv.MessagingDestinationName(topic),
+	}
+	set := metric.WithAttributeSet(attribute.NewSet(common...))
+	return &sendDescription{
+		span: "send " + topic,
+		options: []trace.SpanStartOption{
+			trace.WithSpanKind(trace.SpanKindProducer),
+			trace.WithAttributes(common...),
+			trace.WithAttributes(semconv.MessagingClientID(p.cfg.Connection.clientID())),
+		},
+		common: common,
+		add:    []metric.AddOption{set},
+		record: []metric.RecordOption{set},
+	}
 }
 
 // send starts the span of a record and returns the record's headers with its
 // context in them.
-func (t *producerTraces) send(ctx context.Context, r *Record) ([]kgo.RecordHeader, trace.Span) {
-	about := t.topics.get(r.Topic, t.describe)
-	ctx, span := t.start(ctx, about.name, about.options)
+func (t *tracing) send(ctx context.Context, about *sendDescription, r *Record) ([]kgo.RecordHeader, trace.Span) {
+	ctx, span := t.start(ctx, about.span, about.options)
 	if span != nil && span.IsRecording() {
 		span.SetAttributes(semconv.MessagingMessageBodySize(len(r.Value)))
 		if r.Value == nil {
 			span.SetAttributes(semconv.MessagingKafkaMessageTombstone(true))
 		}
 	}
-	headers := make([]kgo.RecordHeader, len(r.Headers), len(r.Headers)+len(t.fields()))
+	fields := t.fields()
+	if len(fields)+len(r.Headers) == 0 {
+		return nil, span
+	}
+	headers := make([]kgo.RecordHeader, len(r.Headers), len(r.Headers)+len(fields))
 	for i, h := range r.Headers {
 		headers[i] = kgo.RecordHeader(h)
 	}
-	t.propagator().Inject(ctx, clientCarrier{&headers})
+	if len(fields) > 0 {
+		t.propagator().Inject(ctx, clientCarrier{&headers})
+	}
 	return headers, span
 }
 
-func (t *producerTraces) describe(topic string) *sendDescription {
-	return &sendDescription{
-		name: "send " + topic,
-		options: []trace.SpanStartOption{
-			trace.WithSpanKind(trace.SpanKindProducer),
-			trace.WithAttributes(
-				semconv.MessagingSystemKafka,
-				semconv.MessagingOperationName("send"),
-				semconv.MessagingOperationTypeSend,
-				semconv.MessagingDestinationName(topic),
-				semconv.MessagingClientID(t.clientID),
-			),
-		},
-	}
-}
-
-func (t *producerTraces) end(span trace.Span, r *kgo.Record, err error) {
+// sent ends the span of a record.
+func (t *tracing) sent(span trace.Span, r *kgo.Record, err error) {
 	if span == nil {
 		return
 	}
@@ -122,13 +124,6 @@ func (c clientCarrier) Keys() []string {
 type producerMetrics struct {
 	messages metric.Int64Counter
 	duration metric.Float64Histogram
-	topics   topicCache[*sendOptions]
-}
-
-type sendOptions struct {
-	common []attribute.KeyValue
-	add    []metric.AddOption
-	record []metric.RecordOption
 }
 
 func newProducerMetrics(mp metric.MeterProvider) (*producerMetrics, error) {
@@ -142,26 +137,26 @@ func newProducerMetrics(mp metric.MeterProvider) (*producerMetrics, error) {
 	return m, errors.Join(err[:]...)
 }
 
-func (m *producerMetrics) sent(r *kgo.Record, took time.Duration, err error) {
-	o := m.topics.get(r.Topic, describeSend)
-	if err == nil {
-		m.messages.Add(context.Background(), 1, o.add...)
-		m.duration.Record(context.Background(), took.Seconds(), o.record...)
+// sent counts a record that was published then. Where no SDK listens it does not
+// even look at the clock.
+func (m *producerMetrics) sent(about *sendDescription, started time.Time, err error) {
+	ctx := context.Background()
+	count, took := m.messages.Enabled(ctx), m.duration.Enabled(ctx)
+	if !count && !took {
 		return
 	}
-	set := metric.WithAttributes(append(o.common[:len(o.common):len(o.common)],
-		semconv.ErrorTypeKey.String(errors.CodeOf(coded(err)).String()))...)
-	m.messages.Add(context.Background(), 1, set)
-	m.duration.Record(context.Background(), took.Seconds(), set)
-}
-
-func describeSend(topic string) *sendOptions {
-	common := []attribute.KeyValue{
-		semconv.MessagingSystemKafka, semconv.MessagingOperationName("send"),
-		semconv.MessagingOperationTypeSend, semconv.MessagingDestinationName(topic),
+	add, record := about.add, about.record
+	if err != nil {
+		set := metric.WithAttributes(append(about.common[:len(about.common):len(about.common)],
+			semconv.ErrorTypeKey.String(errors.CodeOf(coded(err)).String()))...)
+		add, record = []metric.AddOption{set}, []metric.RecordOption{set}
 	}
-	set := metric.WithAttributeSet(attribute.NewSet(common...))
-	return &sendOptions{common: common, add: []metric.AddOption{set}, record: []metric.RecordOption{set}}
+	if count {
+		m.messages.Add(ctx, 1, add...)
+	}
+	if took {
+		m.duration.Record(ctx, time.Since(started).Seconds(), record...)
+	}
 }
 
 // topicCache holds what was made for a topic, for the first so many topics: a

@@ -193,10 +193,12 @@ func (t *tracing) fields() []string {
 	}
 	fields := p.Fields()
 	switch {
-	case len(fields) == 0:
 	case t.configured != nil || !reflect.TypeOf(p).Comparable():
-		t.carriers.Store(&carriers{fields: fields})
+		if len(fields) > 0 {
+			t.carriers.Store(&carriers{fields: fields})
+		}
 	default:
+		// The global one has none until another takes its place.
 		t.carriers.Store(&carriers{of: p, fields: fields})
 	}
 	return fields
