@@ -3,7 +3,9 @@ package kafka_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
 	"net"
 	"strings"
@@ -90,60 +92,84 @@ func TestAbsurdRecordsAreHandledOrDeadLetters(t *testing.T) {
 	})
 }
 
-// corrupting changes what is read from the broker while it is on: a text in a
-// record, so that the batch's checksum does not fit.
-func corrupting(b *kafkatest.Broker, on *atomic.Bool) func(context.Context, string, string) (net.Conn, error) {
+// altering changes what is read from the broker while it is on. change gets the text
+// that names the record, and all that was read with it.
+func altering(b *kafkatest.Broker, on *atomic.Bool, change func(read []byte, text int)) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := b.Dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		return &corruptConn{Conn: c, on: on}, nil
+		return &alteredConn{Conn: c, on: on, change: change}, nil
 	}
 }
 
-type corruptConn struct {
+type alteredConn struct {
 	net.Conn
-	on *atomic.Bool
+	on     *atomic.Bool
+	change func(read []byte, text int)
 }
 
-func (c *corruptConn) Read(p []byte) (int, error) {
+func (c *alteredConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if i := bytes.Index(p[:n], []byte("fragile")); i >= 0 && c.on.Load() {
-		p[i] = 'X'
+		c.change(p[:n], i)
 	}
 	return n, err
 }
 
-// A batch that is broken, on a disk or on the way, stops its partition and no
-// other; nothing is skipped, and the log says where.
-func TestCorruptBatchStopsOnlyItsPartition(t *testing.T) {
-	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 2}}, func(t *testing.T, b *kafkatest.Broker) {
-		var log logBuffer
-		var broken atomic.Bool
-		broken.Store(true)
-		cfg := quiet(t, b)
-		cfg.Connection.Dial, cfg.Logger = corrupting(b, &broken), slog.New(slog.NewTextHandler(&log, nil))
-		var got seen
-		b.Produce(t, kafka.Record{Topic: "orders", Value: []byte("one")}, kafka.Record{Topic: "orders", Partition: 1, Value: []byte("a")})
-		b.Produce(t, kafka.Record{Topic: "orders", Value: []byte("fragile")})
-		b.Produce(t, kafka.Record{Topic: "orders", Value: []byte("three")})
-		run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error { got.add(r); return nil }, cfg)
-		time.Sleep(time.Minute)
-		b.Produce(t, kafka.Record{Topic: "orders", Partition: 1, Value: []byte("b")})
-		time.Sleep(time.Minute)
-		if n := len(got.list()); n != 3 || committed(t, b, "orders", "g", 0) > 1 {
-			t.Errorf("handled %q, committed %d", got.list(), committed(t, b, "orders", "g", 0))
-		}
-		if lines := log.lines("fetching records failed"); len(lines) == 0 || len(lines) > 13 || !strings.Contains(lines[0], "crc") || !strings.Contains(lines[0], "partition.id=0") {
-			t.Errorf("%d lines: %q", len(lines), lines[:min(len(lines), 1)])
-		}
-		broken.Store(false)
-		b.WaitCaughtUp(t, "orders", "g")
-		if n := len(got.list()); n != 5 {
-			t.Errorf("handled %q", got.list())
-		}
-	})
+// corrupt changes the record, so that the batch's checksum does not fit.
+func corrupt(read []byte, text int) { read[text] = 'X' }
+
+// compressAsNobodyDoes says that the batch, which holds one record without a key, has
+// the codec 7, of which there is none. Its checksum fits.
+func compressAsNobodyDoes(read []byte, text int) {
+	const header, beforeValue = 61, 6 // bytes of a batch, and of a record's lengths
+	batch := read[text-header-beforeValue:]
+	batch = batch[:12+binary.BigEndian.Uint32(batch[8:])]
+	batch[22] |= 7
+	binary.BigEndian.PutUint32(batch[17:], crc32.Checksum(batch[21:], crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// A batch that is broken, on a disk or on the way, or written by a client of the
+// future, stops its partition and no other; nothing is skipped, and the log says where.
+func TestUnreadableBatchStopsOnlyItsPartition(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func([]byte, int)
+		says   string
+	}{
+		"checksum":            {corrupt, "crc"},
+		"unknown compression": {compressAsNobodyDoes, "compression"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 2}}, func(t *testing.T, b *kafkatest.Broker) {
+				var log logBuffer
+				var broken atomic.Bool
+				broken.Store(true)
+				cfg := quiet(t, b)
+				cfg.Connection.Dial, cfg.Logger = altering(b, &broken, test.change), slog.New(slog.NewTextHandler(&log, nil))
+				var got seen
+				b.Produce(t, kafka.Record{Topic: "orders", Value: []byte("one")}, kafka.Record{Topic: "orders", Partition: 1, Value: []byte("a")})
+				b.Produce(t, kafka.Record{Topic: "orders", Value: []byte("fragile")})
+				b.Produce(t, kafka.Record{Topic: "orders", Value: []byte("three")})
+				run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error { got.add(r); return nil }, cfg)
+				time.Sleep(time.Minute)
+				b.Produce(t, kafka.Record{Topic: "orders", Partition: 1, Value: []byte("b")})
+				time.Sleep(time.Minute)
+				if n := len(got.list()); n != 3 || committed(t, b, "orders", "g", 0) > 1 {
+					t.Errorf("handled %q, committed %d", got.list(), committed(t, b, "orders", "g", 0))
+				}
+				if lines := log.lines("fetching records failed"); len(lines) == 0 || len(lines) > 13 || !strings.Contains(lines[0], test.says) || !strings.Contains(lines[0], "partition.id=0") {
+					t.Errorf("%d lines: %q", len(lines), lines[:min(len(lines), 1)])
+				}
+				broken.Store(false)
+				b.WaitCaughtUp(t, "orders", "g")
+				if n := len(got.list()); n != 5 {
+					t.Errorf("handled %q", got.list())
+				}
+			})
+		})
+	}
 }
 
 // A topic that is deleted and made anew begins at offset 0 again: its records are

@@ -214,10 +214,17 @@ func (c *cluster) produce(records ...kafka.Record) []kafka.Record {
 // are dealt to the partitions.
 func (c *cluster) fill(topic string, partitions, keys, n int) {
 	c.t.Helper()
+	c.fillFrom(topic, partitions, keys, 0, n)
+}
+
+// fillFrom is fill with the values from first on.
+func (c *cluster) fillFrom(topic string, partitions, keys, first, n int) {
+	c.t.Helper()
 	records := make([]kafka.Record, n)
-	for i := range records {
+	for j := range records {
+		i := first + j
 		key := i % keys
-		records[i] = kafka.Record{Topic: topic, Partition: int32(key % partitions), Key: fmt.Appendf(nil, "k%d", key), Value: strconv.AppendInt(nil, int64(i), 10)}
+		records[j] = kafka.Record{Topic: topic, Partition: int32(key % partitions), Key: fmt.Appendf(nil, "k%d", key), Value: strconv.AppendInt(nil, int64(i), 10)}
 	}
 	c.produce(records...)
 }
