@@ -48,7 +48,7 @@ func (c *Consumer) logResume(p *pause) {
 }
 
 func (c *Consumer) logRecord(level slog.Level, msg string, it *item, attrs ...slog.Attr) {
-	d := &delivery{Record: it.record(), group: c.group}
+	d := &delivery{Record: it.record(), from: c}
 	d.attempt = it.tries
 	attrs = append(attrs, slog.String("code", it.failure.code.String()), errorAttr(it.failure.err))
 	// In the trace of the attempt that failed, so that the line and the span find each other.

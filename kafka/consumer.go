@@ -24,6 +24,7 @@ type Consumer struct {
 	handler Handler
 	cfg     ConsumerConfig
 	log     *slog.Logger
+	made    time.Time
 
 	sched   *scheduler
 	workers []*worker
@@ -90,7 +91,7 @@ func NewConsumer(brokers []string, group string, topics []string, handler Handle
 	}
 	c := &Consumer{
 		brokers: slices.Clone(brokers), group: group, topics: slices.Compact(slices.Sorted(slices.Values(topics))),
-		handler: handler, cfg: cfg, log: cfg.Logger.With(slog.String(attrGroup, group)),
+		handler: handler, cfg: cfg, log: cfg.Logger.With(slog.String(attrGroup, group)), made: time.Now(),
 		sched:    newScheduler(cfg.limits(), cfg.OutageRatio, cfg.FloodRatio),
 		traces:   newTracing(cfg.TracerProvider, cfg.Propagator, cfg.SpanLinks),
 		metrics:  metrics,

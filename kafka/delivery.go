@@ -20,9 +20,9 @@ import (
 // serves many deliveries: context.WithTimeout alone costs four allocations.
 type delivery struct {
 	Record
-	group    string
+	from     *Consumer
 	base     context.Context
-	deadline time.Time
+	deadline time.Duration // since the consumer was made; 0: none
 	ended    atomic.Uint32
 }
 
@@ -37,7 +37,12 @@ const (
 type recordContext struct{ *delivery }
 
 // Deadline implements context.Context.
-func (c recordContext) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
+func (c recordContext) Deadline() (time.Time, bool) {
+	if c.deadline == 0 {
+		return time.Time{}, false
+	}
+	return c.from.made.Add(c.deadline), true
+}
 
 // Done implements context.Context.
 func (c recordContext) Done() <-chan struct{} { return c.base.Done() }
@@ -72,8 +77,8 @@ func (d *delivery) appendAttrs(dst []slog.Attr) []slog.Attr {
 		slog.String(attrTopic, d.Topic),
 		slog.Int(attrPartition, int(d.Partition)),
 		slog.Int64(attrOffset, d.Offset),
-		slog.String(attrGroup, d.group),
-		slog.Int(attrAttempt, d.attempt),
+		slog.String(attrGroup, d.from.group),
+		slog.Int(attrAttempt, int(d.attempt)),
 	)
 	if d.Key != nil {
 		// A key may be somebody's address: its hash is enough to find a key's lines.
@@ -127,19 +132,22 @@ func (w *worker) end() {
 func (w *worker) run() {
 	s := w.c.sched
 	defer w.end()
-	now := time.Now()
+	now := w.c.now()
 	s.mu.Lock()
 	it, waited := s.nextLocked()
 	for it != nil {
 		started := now
 		if waited {
-			started = time.Now()
+			started = w.c.now()
 		}
 		d := w.takeLocked(it, started)
 		s.mu.Unlock()
 		f := w.attempt(d, it)
-		now = time.Now()
+		now = w.c.now()
 		took := now.Sub(started)
+		if f.err != nil {
+			now = time.Now() // It will be written on a dead letter.
+		}
 		w.c.metrics.processed(it.part.describe, took, f.code)
 		s.mu.Lock()
 		w.current, w.part = nil, nil
@@ -149,7 +157,7 @@ func (w *worker) run() {
 			s.wakeLocked()
 			s.mu.Unlock()
 			w.c.act(it, v)
-			now = time.Now()
+			now = w.c.now()
 			s.mu.Lock()
 		}
 		it, waited = s.nextLocked()
@@ -157,21 +165,25 @@ func (w *worker) run() {
 	s.mu.Unlock()
 }
 
+// now is the time of the clock that only goes forward, for which a worker need not
+// ask twice: time.Now reads the one of the wall besides.
+func (c *Consumer) now() time.Time { return c.made.Add(time.Since(c.made)) }
+
 // takeLocked makes the delivery of the record's next attempt the worker's.
 func (w *worker) takeLocked(it *item, now time.Time) *delivery {
 	d := &it.delivery
 	if it.tries > 0 {
 		// A handler may have kept the record of an earlier attempt, or changed it.
-		d = &delivery{Record: it.record(), group: it.delivery.group}
+		d = &delivery{Record: it.record(), from: w.c}
 	}
 	it.tries++
-	d.attempt = it.attempts + 1
+	d.attempt = int32(it.attempts + 1)
 	w.begin(d)
 	w.current, w.part = d, it.part
 	if timeout := w.c.cfg.HandlerTimeout; timeout > 0 {
-		d.deadline = now.Add(timeout)
-		w.deadline = d.deadline
-		w.c.watchLocked(d.deadline)
+		w.deadline = now.Add(timeout)
+		d.deadline = w.deadline.Sub(w.c.made)
+		w.c.watchLocked(w.deadline)
 	}
 	return d
 }

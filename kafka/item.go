@@ -19,10 +19,10 @@ type item struct {
 	size     int64
 	hash     uint64 // of its key
 	attempts int    // that count, since what was given back
-	tries    int    // all, of this stay
+	*trouble        // nil before the first failure
+	tries    int32  // attempts in all, of this stay
 	inHands  bool   // a worker handles it
 	burial   bool   // its dead letter is being written
-	*trouble        // nil before the first failure
 }
 
 // record is the record as it was written, whatever a handler made of its own.

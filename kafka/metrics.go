@@ -68,6 +68,9 @@ func newConsumerMetrics(mp metric.MeterProvider, group string) (*consumerMetrics
 
 // processed notes one attempt.
 func (m *consumerMetrics) processed(d *description, took time.Duration, code errors.Code) {
+	if !m.duration.Enabled(context.Background()) {
+		return
+	}
 	options := d.success
 	if code != errors.OK {
 		options = d.failed[code]

@@ -10,7 +10,7 @@ type topicPartition struct {
 type partition struct {
 	topicPartition
 	tracker tracker
-	slots   map[uint64]*slot
+	salt    uint64 // of its slots' places in the table
 
 	busy    int           // records in the hands of workers, or being written to the dead letters
 	idle    chan struct{} // closed when busy is 0; nil before the revoke

@@ -28,6 +28,7 @@ type Record struct {
 	// LeaderEpoch is the epoch of the partition's leader that wrote the record,
 	// -1 where it is not known (KIP-320). Ignored on publishing.
 	LeaderEpoch int32
+	attempt     int32 // here it takes no room
 	// Key decides the partition and with it the order: records with one key are
 	// handled in their order. Records with a nil key have the order of
 	// their partition, and are handled one at a time. Nil is not empty.
@@ -40,8 +41,6 @@ type Record struct {
 	// Timestamp is when the event happened, as its producer said, with the
 	// millisecond precision that Kafka keeps. Zero on publishing: now.
 	Timestamp time.Time
-
-	attempt int
 }
 
 // Header is one header of a record. Kafka permits a key more than once.
@@ -106,7 +105,7 @@ func (r *Record) ID() ID {
 // while the consumer found an outage are given back, so that the number may
 // fall. It starts again at 1 when the record is delivered to another consumer
 // or was redriven.
-func (r *Record) Attempt() int { return r.attempt }
+func (r *Record) Attempt() int { return int(r.attempt) }
 
 // Redrives says how often the record was put back from the dead letters.
 func (r *Record) Redrives() int {

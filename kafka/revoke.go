@@ -1,6 +1,9 @@
 package kafka
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // revokeLocked stops handing out records of the partitions and drops those that
 // no worker has. What is dropped or not finished goes to the next owner.
@@ -21,10 +24,12 @@ func (s *scheduler) revokeLocked(tps []topicPartition) []*partition {
 	s.ready.keep(keepSlot)
 	s.waiting = dropRevoked(s.waiting)
 	s.burials = dropRevoked(s.burials)
-	for _, p := range lost {
-		for _, sl := range p.slots {
+	for _, sl := range slices.Collect(s.slots.all) {
+		if slices.Contains(lost, sl.part) {
 			s.dropLocked(sl)
 		}
+	}
+	for _, p := range lost {
 		if p.gated {
 			p.gated = false
 			s.gated--

@@ -23,7 +23,9 @@ type scheduler struct {
 	seed   maphash.Seed
 
 	parts    map[topicPartition]*partition
+	slots    slotTable
 	free     []*slot
+	salt     uint64    // of the partition that was assigned last
 	ready    slotQueue // slots whose first record may be handled
 	waiting  retryHeap // records that wait for their next attempt, or are held by a pause
 	burials  retryHeap // records whose dead letter could not be written
@@ -88,7 +90,8 @@ func (s *scheduler) assign(tp topicPartition, d *description) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fenceLocked(s.revokeLocked([]topicPartition{tp})) // Who waits for room looks again.
-	s.parts[tp] = &partition{topicPartition: tp, tracker: newTracker(), slots: map[uint64]*slot{}, next: -1, describe: d}
+	s.salt += 0x9e3779b97f4a7c15                        // 2^64 by the golden ratio: far from those before it in each table.
+	s.parts[tp] = &partition{topicPartition: tp, tracker: newTracker(), salt: s.salt, next: -1, describe: d}
 }
 
 // offerLocked takes a record into flight. It reports false for one of a partition
@@ -105,11 +108,11 @@ func (s *scheduler) offerLocked(p *partition, it *item) bool {
 	s.inFlight++
 	s.bytes += it.size
 	s.size += (it.size - s.size) / 16
-	sl := p.slots[it.hash]
+	sl := s.slots.find(p, it.hash)
 	if sl == nil {
 		sl = s.newSlotLocked()
 		sl.part, sl.hash = p, it.hash
-		p.slots[it.hash] = sl
+		s.slots.add(sl)
 	}
 	it.slot = sl
 	sl.records++

@@ -311,33 +311,19 @@ func (m *model) check() {
 		}
 	}
 	records, blocked, behind := 0, 0, 0
-	seen := map[*partition]bool{}
-	count := func(part *partition) {
-		if part == nil || seen[part] {
-			return
+	for sl := range m.s.slots.all {
+		n := 0
+		for it := sl.first; it != nil; it = it.next {
+			n++
 		}
-		seen[part] = true
-		for _, sl := range part.slots {
-			n := 0
-			for it := sl.first; it != nil; it = it.next {
-				n++
-			}
-			if n != sl.records {
-				m.fatalf("slot holds %d records, counts %d", n, sl.records)
-			}
-			records += n
-			behind += n - 1
-			if sl.blocked {
-				blocked += n
-			}
+		if n != sl.records {
+			m.fatalf("slot holds %d records, counts %d", n, sl.records)
 		}
-	}
-	for _, p := range m.parts {
-		count(p.current)
-		count(p.draining)
-	}
-	for _, it := range append(m.hands, m.graves...) {
-		count(it.part)
+		records += n
+		behind += n - 1
+		if sl.blocked {
+			blocked += n
+		}
 	}
 	if records != m.s.inFlight || blocked != m.s.blocked || m.s.inFlight > m.s.limits.records {
 		m.fatalf("%d records in slots, %d in flight; %d blocked, counted %d", records, m.s.inFlight, blocked, m.s.blocked)

@@ -24,7 +24,7 @@ func (s *scheduler) newSlotLocked() *slot {
 }
 
 func (s *scheduler) freeSlotLocked(sl *slot) {
-	delete(sl.part.slots, sl.hash)
+	s.slots.remove(sl)
 	*sl = slot{}
 	s.free = append(s.free, sl) // At most limits.records slots exist at a time.
 }

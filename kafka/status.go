@@ -3,10 +3,10 @@ package kafka
 import (
 	"context"
 	"log/slog"
-	"math"
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Status is what a consumer is doing.
@@ -105,29 +105,30 @@ func (c *Consumer) lags() map[topicPartition]lag {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	lags := make(map[topicPartition]lag, len(s.parts))
+	oldest := s.oldestLocked()
 	for tp, p := range s.parts {
 		if p.tracker.mark < 0 || p.highWatermark <= 0 {
 			continue
 		}
 		l := lag{records: max(p.highWatermark-p.tracker.mark, 0)}
-		oldest, held := p.oldestLocked()
-		if held {
-			l.age = max(now.Sub(oldest), 0)
+		first := oldest[p]
+		if first != nil {
+			l.age = max(now.Sub(first.Timestamp), 0)
 		}
-		l.known = held || l.records == 0 // Else it is not fetched yet.
+		l.known = first != nil || l.records == 0 // Else it is not fetched yet.
 		lags[tp] = l
 	}
 	return lags
 }
 
-// oldestLocked returns the timestamp of the first record that is not done.
-func (p *partition) oldestLocked() (oldest time.Time, held bool) {
-	offset := int64(math.MaxInt64)
-	for _, sl := range p.slots { // The first of a slot is its oldest.
-		// The client's record: a handler may be changing its own.
-		if r := sl.first.source; r != nil && r.Offset < offset {
-			offset, oldest, held = r.Offset, r.Timestamp, true
+// oldestLocked returns the first record of each partition that is not done: the
+// client's, for a handler may be changing its own.
+func (s *scheduler) oldestLocked() map[*partition]*kgo.Record {
+	oldest := map[*partition]*kgo.Record{}
+	for sl := range s.slots.all { // The first of a slot is its oldest.
+		if r := sl.first.source; r != nil && (oldest[sl.part] == nil || r.Offset < oldest[sl.part].Offset) {
+			oldest[sl.part] = r
 		}
 	}
-	return oldest, held
+	return oldest
 }

@@ -148,7 +148,7 @@ func (t *tracing) process(ctx context.Context, about *description, d *delivery) 
 		span.SetAttributes(
 			semconv.MessagingKafkaOffset(int(d.Offset)),
 			semconv.MessagingMessageBodySize(len(d.Value)),
-			attribute.Int("messaging.kafka.delivery.attempt", d.attempt),
+			attribute.Int("messaging.kafka.delivery.attempt", int(d.attempt)),
 		)
 		if d.Value == nil {
 			span.SetAttributes(semconv.MessagingKafkaMessageTombstone(true))
