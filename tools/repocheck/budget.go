@@ -29,7 +29,7 @@ func Budget(ctx context.Context, r *Repo, dir string, update bool) ([]Fault, err
 		}
 		golden := filepath.Join(dir, m.Name+".txt")
 		if update {
-			if err := os.MkdirAll(dir, 0o777); err != nil {
+			if err := os.MkdirAll(filepath.Dir(golden), 0o777); err != nil {
 				return nil, err
 			}
 			if err := os.WriteFile(golden, []byte(have), 0o666); err != nil {

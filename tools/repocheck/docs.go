@@ -125,15 +125,15 @@ func (r *Repo) undocumentedFields(f *File, typ string, s *ast.StructType) []Faul
 	return faults
 }
 
-// ModuleFiles returns each SDK module that lacks one of the files every module has, and each Config without a table
-// of its defaults in the README.
+// ModuleFiles returns each SDK module that lacks one of the files every module of its kind has, and each Config without a
+// table of its defaults in the README.
 func ModuleFiles(r *Repo) ([]Fault, error) {
 	var faults []Fault
 	for _, m := range r.Modules {
 		if !m.SDK() {
 			continue
 		}
-		for _, name := range []string{"doc.go", "README.md", "CHANGELOG.md", "example_test.go"} {
+		for _, name := range m.files() {
 			if !r.exists(path.Join(m.Name, name)) {
 				faults = append(faults, Fault{File: path.Join(m.Name, name), Text: "every module has this file"})
 			}
@@ -144,6 +144,19 @@ func ModuleFiles(r *Repo) ([]Fault, error) {
 		}
 	}
 	return faults, nil
+}
+
+// files are those that a module has to have. A command is documented in its main.go and its README; a template has what
+// makes a service deployable.
+func (m *Module) files() []string {
+	files := []string{"README.md", "CHANGELOG.md"}
+	switch {
+	case strings.HasPrefix(m.Name, "templates/"):
+		return append(files, ".sdk.json", ".gitignore", ".golangci.yml", ".github/workflows/ci.yml", "Dockerfile", "compose.yaml", "deploy/"+path.Base(m.Name)+".yaml")
+	case strings.HasPrefix(m.Name, "cmd/"):
+		return files
+	}
+	return append(files, "doc.go", "example_test.go")
 }
 
 // exportedConfig names an exported struct of m whose name ends in Config, or "".

@@ -76,6 +76,8 @@ var layers = map[string]layer{
 		},
 		tests: []string{"google.golang.org/genproto/googleapis/rpc/errdetails", "google.golang.org/protobuf/types/known"},
 	},
+	// The command of whoever makes a service: what it links is built on each first use.
+	"cmd/sdk": {outside: []string{"golang.org/x/mod"}},
 }
 
 // forTests is what the tests of every module may import as well. The OpenTelemetry SDK is there to record what the API

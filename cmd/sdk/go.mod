@@ -1,0 +1,5 @@
+module github.com/backend-platform/sdk/cmd/sdk
+
+go 1.26.0
+
+require golang.org/x/mod v0.42.0
