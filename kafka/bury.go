@@ -50,7 +50,7 @@ func (c *Consumer) bury(it *item) {
 		c.buried(it, kgo.ErrClientClosed)
 		return
 	}
-	letter := c.dead.letter(it, time.Now())
+	letter := c.dead.write(it, time.Now())
 	if it.burials > 0 {
 		c.writing.Go(func() { c.buryAgain(client, it, letter) })
 		return
@@ -100,37 +100,55 @@ func (c *Consumer) buried(it *item, err error) {
 	if err != nil {
 		it.burials++
 		wait = c.dead.backoff.Wait(it.burials)
-		t := c.dead.topic(it.part.topic)
+		t := c.dead.target(it)
 		remedy := c.dead.remedy(t, spaceFor(it), err)
 		if c.state.Load() < stateDraining && c.errs.due(t.name+" "+remedy) {
-			c.logRecord(slog.LevelError, "dead letter could not be written; the record's partition waits and the write will be repeated", it,
-				slog.String("dead_letter_topic", t.name), slog.String("remedy", remedy), slog.Int64("size", it.size), slog.Duration("wait", wait), slog.Any("write_error", err))
+			what, where := "dead letter could not be written", "dead_letter_topic"
+			if t.retry {
+				what, where = "record could not be written to its retry topic", "retry_topic"
+			}
+			c.logRecord(slog.LevelError, what+"; the record's partition waits and the write will be repeated", it,
+				slog.String(where, t.name), slog.String("remedy", remedy), slog.Int64("size", it.size), slog.Duration("wait", wait), slog.Any("write_error", err))
 		}
 	}
 	s := c.sched
 	s.mu.Lock()
 	v := s.buriedLocked(it, err, wait, time.Now())
 	s.mu.Unlock()
-	if err == nil && v.action == actDone {
+	switch t := c.dead.target(it); {
+	case err != nil || v.action != actDone:
+	case t.retry:
+		c.metrics.delayed.Add(context.Background(), 1, it.part.describe.topic...)
+		c.logRecord(slog.LevelInfo, "record waits in a retry topic", it, slog.String("retry_topic", t.name), slog.Duration("wait", it.to.delay))
+	default:
 		c.metrics.buried(it.part.describe, it.failure.code)
-		c.logRecord(slog.LevelWarn, "record moved to the dead letters", it, slog.String("dead_letter_topic", c.dead.name(it)))
+		c.logRecord(slog.LevelWarn, "record moved to the dead letters", it, slog.String("dead_letter_topic", t.name))
 	}
 	v.action = actDone // The clock comes back to it.
 	c.act(it, v)
+}
+
+// write makes what is written of a record: a dead letter, or what waits in a retry
+// topic.
+func (w *deadLetterWriter) write(it *item, now time.Time) *kgo.Record {
+	if it.to != nil {
+		return w.delayed(it, now)
+	}
+	return w.letter(it, now)
 }
 
 // letter makes the dead letter of a record: key, value and headers as they are,
 // and the time of the failure, because retention counts from it.
 func (w *deadLetterWriter) letter(it *item, now time.Time) *kgo.Record {
 	r := it.record()
-	t := w.topic(r.Topic)
+	t := w.target(it)
 	f := failureOf(it, w.c.group)
 	headers := r.Headers
 	if w.c.cfg.SpringHeaders {
 		headers = f.appendSpring(headers, timestampType(it))
 	}
 	return &kgo.Record{
-		Topic: t.name, Partition: r.Partition % max(t.partitions, 1), Key: r.Key, Value: r.Value,
+		Topic: t.name, Partition: it.part.partition % max(t.partitions, 1), Key: r.Key, Value: r.Value,
 		Headers: clientHeaders(f.AppendHeaders(headers)), Timestamp: now,
 	}
 }
@@ -140,7 +158,10 @@ func (w *deadLetterWriter) letter(it *item, now time.Time) *kgo.Record {
 // carried on.
 func failureOf(it *item, group string) Failure {
 	r := it.record()
-	prior, _ := DecodeFailure(r.Headers)
+	prior, deliveries := Failure{}, it.earlier()+it.attempts
+	if it.source != nil {
+		prior, _ = DecodeFailure(recordOf(it.source).Headers)
+	}
 	first := it.firstFailure
 	if !prior.FirstFailure.IsZero() && prior.FirstFailure.Before(first) {
 		first = prior.FirstFailure
@@ -153,7 +174,7 @@ func failureOf(it *item, group string) Failure {
 		Origin: r.ID(), Source: ID{r.Topic, r.Partition, r.Offset}, Group: group,
 		Code: it.failure.code, Reason: errors.ReasonOf(it.failure.err),
 		Message: messageOf(it.failure.err), Stack: stackOf(it.failure.err),
-		Deliveries: it.attempts, Attempts: prior.Attempts + it.attempts,
+		Deliveries: deliveries, Attempts: prior.Attempts + it.attempts,
 		Timestamp: timestamp, FirstFailure: first, TraceParent: it.failure.trace, Redrives: prior.Redrives,
 	}
 }
@@ -215,11 +236,11 @@ func (c *Consumer) buryAgain(client *kgo.Client, it *item, letter *kgo.Record) {
 }
 
 func (w *deadLetterWriter) force(ctx context.Context, admin *kadm.Client, it *item, letter *kgo.Record) error {
-	if err := w.refresh(ctx, admin, it.part.topic); err != nil {
+	if err := w.refresh(ctx, admin, w.target(it)); err != nil {
 		return err
 	}
 	letter = again(letter)
-	letter.Partition = it.part.partition % max(w.topic(it.part.topic).partitions, 1)
+	letter.Partition = it.part.partition % max(w.target(it).partitions, 1)
 	writer, err := w.largeClient(it)
 	if err != nil {
 		return err
@@ -240,7 +261,7 @@ func (w *deadLetterWriter) force(ctx context.Context, admin *kadm.Client, it *it
 		err = produce(ctx, writer, letter)
 	}
 	if err != nil {
-		return fmt.Errorf("write dead letter to %q: %w", letter.Topic, coded(err))
+		return fmt.Errorf("write to %q: %w", letter.Topic, coded(err))
 	}
 	return nil
 }

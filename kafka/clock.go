@@ -17,7 +17,12 @@ func (c *Consumer) keepTime(ctx context.Context) {
 		burials, next := s.tickLocked(now)
 		next = earlier(next, c.expireLocked(now))
 		next = earlier(next, s.lookLocked(now))
+		due, arrived := s.dueLocked(now)
+		next = earlier(next, due)
 		s.mu.Unlock()
+		if arrived {
+			c.polls.cut()
+		}
 		for _, it := range burials {
 			c.bury(it)
 		}

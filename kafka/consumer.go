@@ -102,6 +102,7 @@ func NewConsumer(brokers []string, group string, topics []string, handler Handle
 		commits:  make(turn, 1),
 		revokes:  make(turn, 1),
 	}
+	c.sched.plan = newRetryPlan(cfg, group, c.topics)
 	c.errs.log = c.log
 	c.polls.cond.L = &c.polls.mu
 	policy.Register("consumer", group, c)

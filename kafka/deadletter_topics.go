@@ -31,13 +31,15 @@ const (
 	configMinISR     = "min.insync.replicas"
 )
 
-// deadLetterWriter knows the dead-letter topics and writes to them.
+// deadLetterWriter knows the dead-letter topics and the retry topics, and writes to
+// them.
 type deadLetterWriter struct {
 	c       *Consumer
 	backoff resilience.Backoff
 
 	mu      sync.Mutex
 	topics  map[string]*deadLetterTopic      // by source
+	retries map[string]*deadLetterTopic      // retry topics, by name
 	turns   map[topicPartition]chan struct{} // writing again: one record of a partition at a time
 	writers chan struct{}                    // and so many in all
 }
@@ -46,6 +48,14 @@ type deadLetterTopic struct {
 	name       string
 	source     string
 	partitions int32
+	retry      bool // it is a retry topic
+}
+
+func (t *deadLetterTopic) kind() string {
+	if t.retry {
+		return "retry topic"
+	}
+	return "dead-letter topic"
 }
 
 // maxWriters bounds the clients that write dead letters again: each holds a
@@ -56,7 +66,7 @@ const maxWriters = 16
 func newDeadLetterWriter(c *Consumer) *deadLetterWriter {
 	return &deadLetterWriter{
 		c: c, backoff: resilience.Backoff{Base: time.Second, Max: 30 * time.Second},
-		topics: map[string]*deadLetterTopic{}, turns: map[topicPartition]chan struct{}{}, writers: make(chan struct{}, maxWriters),
+		topics: map[string]*deadLetterTopic{}, retries: map[string]*deadLetterTopic{}, turns: map[topicPartition]chan struct{}{}, writers: make(chan struct{}, maxWriters),
 	}
 }
 
@@ -78,8 +88,8 @@ func (w *deadLetterWriter) turn(tp topicPartition) (done func()) {
 	}
 }
 
-// prepare finds or creates the dead-letter topics: their absence is an error at
-// the start and not at the first failure.
+// prepare finds or creates the dead-letter topics and the retry topics: their absence
+// is an error at the start and not at the first failure.
 func (w *deadLetterWriter) prepare(ctx context.Context, admin *kadm.Client, sources kadm.TopicDetails) error {
 	var names []string
 	for topic := range sources {
@@ -90,6 +100,10 @@ func (w *deadLetterWriter) prepare(ctx context.Context, admin *kadm.Client, sour
 		w.topics[topic] = &deadLetterTopic{name: name, source: topic}
 		names = append(names, name)
 	}
+	for name, t := range w.c.sched.plan.topics {
+		w.retries[name] = &deadLetterTopic{name: name, source: t.source, retry: true}
+		names = append(names, name)
+	}
 	slices.Sort(names)
 	names = slices.Compact(names)
 	existing, err := listTopics(ctx, admin, names)
@@ -98,10 +112,10 @@ func (w *deadLetterWriter) prepare(ctx context.Context, admin *kadm.Client, sour
 	}
 	absent := missing(existing, names)
 	if len(absent) > 0 && w.c.cfg.KeepTopics {
-		return errors.FailedPrecondition.Wrap(fmt.Errorf("dead-letter topics that do not exist, and are not to be created: %s", strings.Join(absent, ", ")), "")
+		return errors.FailedPrecondition.Wrap(fmt.Errorf("topics for dead letters or retries that do not exist, and are not to be created: %s", strings.Join(absent, ", ")), "")
 	}
 	configs := topicConfigs(ctx, admin, slices.Concat(sources.Names(), names)...)
-	for _, t := range w.topics {
+	for _, t := range w.all() {
 		d := existing[t.name]
 		if slices.Contains(absent, t.name) {
 			if t.partitions, err = w.create(ctx, admin, t, sources[t.source], configs[t.source]); err != nil {
@@ -110,7 +124,7 @@ func (w *deadLetterWriter) prepare(ctx context.Context, admin *kadm.Client, sour
 			continue
 		}
 		if d.Err != nil {
-			return fmt.Errorf("read dead-letter topic %q: %w", t.name, coded(d.Err))
+			return fmt.Errorf("read %s %q: %w", t.kind(), t.name, coded(d.Err))
 		}
 		t.partitions = int32(len(d.Partitions))
 		if err := w.check(t, configs); err != nil {
@@ -121,6 +135,11 @@ func (w *deadLetterWriter) prepare(ctx context.Context, admin *kadm.Client, sour
 		awaitTopics(ctx, admin, absent)
 	}
 	return nil
+}
+
+// all are the dead-letter topics and the retry topics.
+func (w *deadLetterWriter) all() []*deadLetterTopic {
+	return slices.AppendSeq(slices.Collect(maps.Values(w.topics)), maps.Values(w.retries))
 }
 
 // creationWait is how long a start waits for topics that it created.
@@ -154,11 +173,11 @@ func writable(t kadm.TopicDetail) bool {
 // that takes smaller records than its source.
 func (w *deadLetterWriter) check(t *deadLetterTopic, configs map[string]config) error {
 	if policy := configs[t.name].text(configCleanup); strings.Contains(policy, "compact") {
-		return errors.FailedPrecondition.Wrap(fmt.Errorf("dead-letter topic %q has %s=%s: compaction deletes dead letters with the same key, and refuses those without one; %s",
-			t.name, configCleanup, policy, w.command("kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config %s=delete", t.name, configCleanup)), "")
+		return errors.FailedPrecondition.Wrap(fmt.Errorf("%s %q has %s=%s: compaction deletes records with the same key, and refuses those without one; %s",
+			t.kind(), t.name, configCleanup, policy, w.command("kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config %s=delete", t.name, configCleanup)), "")
 	}
 	if limit, want := configs[t.name].maxMessage(), configs[t.source].maxMessage()+headroom; limit < want && w.c.cfg.KeepTopics {
-		w.c.log.Warn("the dead-letter topic takes smaller records than its source and its limit is not to be raised: what does not fit with its failure headers holds up its partition",
+		w.c.log.Warn("the "+t.kind()+" takes smaller records than its source and its limit is not to be raised: what does not fit with its failure headers holds up its partition",
 			slog.String("dead_letter_topic", t.name), slog.String(attrTopic, t.source), slog.Int(configMaxMessage, limit), slog.Int("want", want))
 	}
 	return nil
@@ -185,29 +204,29 @@ func (w *deadLetterWriter) create(ctx context.Context, admin *kadm.Client, t *de
 		err = created[t.name].Err
 	}
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		return 0, &createError{topic: t.name, err: coded(err)}
+		return 0, &createError{kind: t.kind(), topic: t.name, err: coded(err)}
 	}
 	return partitions, nil
 }
 
-// createError says that a dead-letter topic could not be created.
+// createError says that a topic could not be created.
 type createError struct {
-	topic string
-	err   error
+	kind, topic string
+	err         error
 }
 
 func (e *createError) Error() string {
-	return fmt.Sprintf("create dead-letter topic %q: %v", e.topic, e.err)
+	return fmt.Sprintf("create %s %q: %v", e.kind, e.topic, e.err)
 }
 
 func (e *createError) Unwrap() error { return e.err }
 
-// refresh looks at a dead-letter topic again, and creates it if it has gone.
-func (w *deadLetterWriter) refresh(ctx context.Context, admin *kadm.Client, source string) error {
-	t := w.topic(source)
+// refresh looks at a topic again, and creates it if it has gone.
+func (w *deadLetterWriter) refresh(ctx context.Context, admin *kadm.Client, t deadLetterTopic) (err error) {
+	source := t.source
 	details, err := admin.ListTopics(ctx, t.name, source)
 	if err != nil {
-		return fmt.Errorf("look at dead-letter topic %q: %w", t.name, coded(err))
+		return fmt.Errorf("look at %s %q: %w", t.kind(), t.name, coded(err))
 	}
 	partitions := int32(len(details[t.name].Partitions))
 	if errors.Is(details[t.name].Err, kerr.UnknownTopicOrPartition) && !w.c.cfg.KeepTopics {
@@ -218,7 +237,11 @@ func (w *deadLetterWriter) refresh(ctx context.Context, admin *kadm.Client, sour
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if known := w.topics[source]; known != nil && partitions > 0 {
+	known := w.topics[source]
+	if t.retry {
+		known = w.retries[t.name]
+	}
+	if known != nil && partitions > 0 {
 		known.partitions = partitions
 	}
 	return nil
@@ -283,7 +306,15 @@ func topicConfigs(ctx context.Context, admin *kadm.Client, topics ...string) map
 	return configs
 }
 
-func (w *deadLetterWriter) name(it *item) string { return w.topic(it.part.topic).name }
+// target returns a copy of what is known of the topic that the record is written to.
+func (w *deadLetterWriter) target(it *item) deadLetterTopic {
+	if it.to == nil {
+		return w.topic(w.c.sched.plan.sourceOf(it.part.topic))
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return *w.retries[it.to.name]
+}
 
 // topic returns a copy of what is known of the source's dead-letter topic.
 func (w *deadLetterWriter) topic(source string) deadLetterTopic {

@@ -177,7 +177,7 @@ func (w *worker) takeLocked(it *item, now time.Time) *delivery {
 		d = &delivery{Record: it.record(), from: w.c}
 	}
 	it.tries++
-	d.attempt = int32(it.attempts + 1)
+	d.attempt = int32(min(it.earlier()+it.attempts+1, maxAttempts))
 	w.begin(d)
 	w.current, w.part = d, it.part
 	if timeout := w.c.cfg.HandlerTimeout; timeout > 0 {
@@ -190,6 +190,9 @@ func (w *worker) takeLocked(it *item, now time.Time) *delivery {
 
 // attempt calls the handler and reads what its error means.
 func (w *worker) attempt(d *delivery, it *item) failure {
+	if it.part.retry != nil && it.ofAnotherGroup(w.c.group) {
+		return failure{} // It is not for us, and done.
+	}
 	ctx, span := w.c.traces.process(recordContext{d}, it.part.describe, d)
 	err := call(ctx, w.c.handler, &d.Record)
 	f := failure{err: err}

@@ -49,6 +49,18 @@
 // be written, the partition waits, the write is repeated, and the log says what to
 // do, with the command. [Browse] lists dead letters and [Redrive] puts them back.
 //
+// # Retry topics
+//
+// A handler that does not need the records of a key in their order says so with
+// [ConsumerConfig.Unordered]. Then all records are handled at the same time, those
+// without a key too, and one that fails again and again waits in a topic of its own,
+// retry.<topic>.<group>.<delay>, for 10 s, then for 1 min, then for 10 min, where it
+// costs neither memory nor a place among those in flight; then it is a dead letter. Of
+// the 8 attempts the first five are made before that. To the handler each is at the
+// same record: topic, partition, offset, timestamp and headers are those of the
+// source. Nothing is lost on the way: an offset counts as done when all in-sync
+// replicas have what waits. An outage pauses the consumer as ever, and fills no topic.
+//
 // # What is guaranteed
 //
 //   - Nothing is lost. An offset is committed when its record, and every record
@@ -91,7 +103,7 @@
 // attempt of a handler, its child ([ConsumerConfig.SpanLinks]: linked to it).
 // Metrics are messaging.client.sent.messages, messaging.client.operation.duration,
 // messaging.client.consumed.messages, messaging.process.duration, and of our own
-// kafka.consumer.retries, .dead_letters (by code), .pauses, .paused (by reason),
+// kafka.consumer.retries, .delayed, .dead_letters (by code), .pauses, .paused (by reason),
 // .in_flight, .lag and .lag.time: how old the oldest record is that is not done.
 // The context of a handler carries topic, partition, offset, group, attempt and a
 // hash of the key for log lines.
@@ -100,8 +112,8 @@
 //
 // No transactions and no exactly-once processing between topics. No schema
 // registry: [Decode] takes any codec, and [Message] makes one of proto.Unmarshal.
-// No retry topics with delays: a record waits in memory, and its key with it. A
-// handler that ignores its context cannot be stopped, and holds up its key until
+// A record that is tried again waits in memory, and its key with it, unless the
+// handler needs no order. A handler that ignores its context cannot be stopped, and holds up its key until
 // it returns.
 //
 // What lies below is franz-go: [Consumer.Client] and [Producer.Client] give its

@@ -117,7 +117,7 @@ type Failure struct {
 var failureKeys = [...]string{
 	HeaderTopic, HeaderPartition, HeaderOffset, HeaderGroup, HeaderDeliveryCount, HeaderMessage,
 	HeaderOrigin, HeaderCode, HeaderReason, HeaderStack, HeaderAttempts, HeaderTimestamp,
-	HeaderFirstFailure, HeaderTraceParent, HeaderRedrives,
+	HeaderFirstFailure, HeaderTraceParent, HeaderRedrives, HeaderDue,
 }
 
 // AppendHeaders appends the failure as headers to those in h that are not
@@ -169,6 +169,21 @@ func (f *Failure) AppendHeaders(h []Header) []Header {
 		number(HeaderRedrives, int64(min(f.Redrives, maxRedrives)))
 	}
 	return out
+}
+
+// appendCarried appends what a record carries that was put back, instead of the
+// failure headers in h: what has to survive the next failure.
+func (f *Failure) appendCarried(h []Header) []Header {
+	carried := Failure{
+		Origin: f.Origin, Attempts: f.Attempts, Redrives: f.Redrives, Timestamp: f.Timestamp, FirstFailure: f.FirstFailure,
+	}
+	return slices.DeleteFunc(carried.AppendHeaders(h), func(h Header) bool {
+		switch h.Key {
+		case HeaderTopic, HeaderPartition, HeaderOffset, HeaderDeliveryCount:
+			return true // Those of a dead letter, which it is no more.
+		}
+		return false
+	})
 }
 
 // DecodeFailure reads failure headers as this module and Kafka's share groups

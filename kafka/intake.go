@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -27,6 +28,11 @@ type intake struct {
 	bytes int64
 	// changed says that other partitions are to be fetched than before.
 	changed bool
+	// due is when the first record is that waits for its time; zero: none does.
+	due time.Time
+	now time.Time // when that was looked at
+	// cut are the partitions to be read again.
+	cut []*partition
 }
 
 // fetched are records of one partition, under one assignment, as they were fetched:
@@ -35,6 +41,9 @@ type fetched struct {
 	part    *partition
 	fetches [][]*kgo.Record
 	records int
+
+	due   time.Time   // of the first record, where it is one of a retry topic
+	dueOf *kgo.Record // the record that due was found for
 }
 
 // take returns the next records, at most n.
@@ -69,7 +78,7 @@ func (in *intake) add(p *partition, records []*kgo.Record) {
 		f.records += len(records)
 		return
 	}
-	f := &fetched{p, [][]*kgo.Record{records}, len(records)}
+	f := &fetched{part: p, fetches: [][]*kgo.Record{records}, records: len(records)}
 	in.queue = append(in.queue, f)
 	if in.held == nil {
 		in.held = map[*partition]*fetched{}
@@ -83,6 +92,7 @@ func (in *intake) takeLocked(room int) (*partition, []*kgo.Record) {
 	if room == 0 {
 		return nil, nil
 	}
+	in.due = time.Time{}
 	for range len(in.queue) {
 		f := in.queue[0]
 		in.queue = in.queue[1:]
@@ -94,15 +104,20 @@ func (in *intake) takeLocked(room int) (*partition, []*kgo.Record) {
 			delete(in.held, f.part)
 		case f.part.waits():
 			in.queue = append(in.queue, f)
+		case in.undue(f):
+			in.queue = append(in.queue, f)
 		default:
-			run := f.take(min(room, intakeRun))
+			run := f.take(f.dueLater(min(room, intakeRun), in.now))
 			in.drop(run)
 			if f.records > 0 {
 				in.queue = append(in.queue, f)
 			} else {
 				delete(in.held, f.part)
+				if f.part.cut {
+					in.cut = append(in.cut, f.part)
+				}
 			}
-			if f.part.hoards && f.records <= hoard/2 {
+			if f.part.hoards && !f.part.cut && f.records <= hoard/2 {
 				f.part.hoards, in.changed = false, true
 			}
 			return f.part, run
@@ -114,7 +129,7 @@ func (in *intake) takeLocked(room int) (*partition, []*kgo.Record) {
 // readyLocked reports whether there is a record that may be handled.
 func (in *intake) readyLocked() bool {
 	for _, f := range in.queue {
-		if !f.part.revoked && !f.part.waits() {
+		if !f.part.revoked && !f.part.waits() && !in.undue(f) {
 			return true
 		}
 	}
@@ -129,7 +144,7 @@ func (in *intake) yieldingLocked() bool {
 
 // hoardLocked has the fetching of the partition paused if too much of it waits.
 func (in *intake) hoardLocked(p *partition) {
-	if f := in.held[p]; f != nil && p.yields && !p.hoards && (f.records >= hoard || in.bytes >= fetchMaxBytes) {
+	if f := in.held[p]; f != nil && (p.yields || p.retry != nil) && !p.hoards && (f.records >= hoard || in.bytes >= fetchMaxBytes) {
 		p.hoards, in.changed = true, true
 	}
 }
@@ -150,7 +165,7 @@ func recordSize(r *kgo.Record) int64 {
 
 // offer takes records of a partition into flight.
 func (c *Consumer) offer(p *partition, records []*kgo.Record) {
-	items := c.newItems(records)
+	items := c.newItems(p, records)
 	s := c.sched
 	taken := int64(0)
 	s.mu.Lock()
@@ -169,15 +184,26 @@ func (c *Consumer) offer(p *partition, records []*kgo.Record) {
 // newItems copies records out of the client's batch; keys, values and header
 // values still point into it. The items are one allocation, and live as long as
 // the last of them: they must be few.
-func (c *Consumer) newItems(records []*kgo.Record) []item {
+func (c *Consumer) newItems(p *partition, records []*kgo.Record) []item {
 	items := make([]item, len(records))
 	for i, r := range records {
 		it := &items[i]
-		it.source, it.size, it.hash = r, recordSize(r), c.sched.hash(r.Key)
+		it.source, it.size = r, recordSize(r)
+		if it.hash = uint64(r.Offset); !c.cfg.Unordered { // Or else each has an order of its own.
+			it.hash = c.sched.hash(r.Key)
+		}
 		it.delivery.from = c
-		it.delivery.Record = recordOf(r)
+		it.delivery.Record = p.recordOf(r)
 	}
 	return items
+}
+
+// recordOf is what the handler gets of a record of the partition.
+func (p *partition) recordOf(r *kgo.Record) Record {
+	if p.retry != nil {
+		return p.retry.original(recordOf(r))
+	}
+	return recordOf(r)
 }
 
 func recordOf(r *kgo.Record) Record {

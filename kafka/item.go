@@ -30,7 +30,15 @@ func (it *item) record() Record {
 	if it.source == nil {
 		return it.delivery.Record
 	}
-	return recordOf(it.source)
+	return it.part.recordOf(it.source)
+}
+
+// place is where the record lies in its partition.
+func (it *item) place() (offset int64, epoch int32) {
+	if it.source == nil {
+		return it.delivery.Offset, it.delivery.LeaderEpoch
+	}
+	return it.source.Offset, it.source.LeaderEpoch
 }
 
 // trouble is the state of a record that failed.
@@ -39,12 +47,13 @@ type trouble struct {
 	due          time.Time
 	firstFailure time.Time
 	lastTried    time.Time
-	since        time.Time // of the failures that count; zero after an outage
-	handledThen  uint64    // scheduler.handled at that time
-	refuted      int       // outages that another record's success ended
-	held         bool      // by a pause
-	unburied     bool      // its dead letter could not be written so far
-	burials      int       // attempts at writing the dead letter that failed
+	since        time.Time   // of the failures that count; zero after an outage
+	handledThen  uint64      // scheduler.handled at that time
+	refuted      int         // outages that another record's success ended
+	held         bool        // by a pause
+	to           *retryTopic // what it is being written to; nil: the dead letters
+	unburied     bool        // its dead letter could not be written so far
+	burials      int         // attempts at writing the dead letter that failed
 	heapIndex    int
 }
 

@@ -24,6 +24,7 @@ type consumerMetrics struct {
 	consumed    metric.Int64Counter
 	duration    metric.Float64Histogram
 	retried     metric.Int64Counter
+	delayed     metric.Int64Counter
 	deadLetters metric.Int64Counter
 	pauses      metric.Int64Counter
 	inFlight    metric.Int64ObservableGauge
@@ -44,7 +45,7 @@ func newMeter(mp metric.MeterProvider) metric.Meter {
 
 func newConsumerMetrics(mp metric.MeterProvider, group string) (*consumerMetrics, error) {
 	m := &consumerMetrics{meter: newMeter(mp), group: semconv.MessagingConsumerGroupName(group)}
-	var err [9]error
+	var err [10]error
 	m.consumed, err[0] = m.meter.Int64Counter("messaging.client.consumed.messages",
 		metric.WithUnit("{message}"), metric.WithDescription("Records that were fetched and taken into flight."))
 	m.duration, err[1] = m.meter.Float64Histogram("messaging.process.duration",
@@ -63,6 +64,8 @@ func newConsumerMetrics(mp metric.MeterProvider, group string) (*consumerMetrics
 		metric.WithUnit("{message}"), metric.WithDescription("Offsets between the end of a partition and its low-water mark, as of the last fetch."))
 	m.lagTime, err[8] = m.meter.Float64ObservableGauge("kafka.consumer.lag.time",
 		metric.WithUnit("s"), metric.WithDescription("Age of the oldest record of a partition that is not done, from its timestamp; 0 where all are done."))
+	m.delayed, err[9] = m.meter.Int64Counter("kafka.consumer.delayed",
+		metric.WithUnit("{message}"), metric.WithDescription("Records that were written to a retry topic."))
 	return m, errors.Join(err[:]...)
 }
 

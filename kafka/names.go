@@ -23,12 +23,18 @@ const (
 // cases a hash of the whole is appended, so that two groups never share a
 // topic by accident.
 func DeadLetterTopic(topic, group string) string {
-	name := deadLetterPrefix + topic + "." + group
-	if validTopic(name) {
-		return name
+	return topicName(deadLetterPrefix, topic, group, "")
+}
+
+// topicName makes the name of a topic that belongs to a topic and a group; what ends
+// it is kept whole.
+func topicName(prefix, topic, group, end string) string {
+	name := prefix + topic + "." + group
+	if validTopic(name + end) {
+		return name + end
 	}
 	sum := sha256.Sum256([]byte(topic + "\x00" + group))
-	suffix := "-" + hex.EncodeToString(sum[:4])
+	suffix := "-" + hex.EncodeToString(sum[:4]) + end
 	clean := strings.Map(func(r rune) rune {
 		if r < 128 && topicByte(byte(r)) {
 			return r

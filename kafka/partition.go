@@ -1,5 +1,7 @@
 package kafka
 
+import "github.com/twmb/franz-go/pkg/kgo"
+
 type topicPartition struct {
 	topic     string
 	partition int32
@@ -30,6 +32,14 @@ type partition struct {
 	burying      int  // records whose dead letter cannot be written
 	resting      bool // what was fetched last cannot be read
 	unreadable   int  // how often in a row
+
+	retry    *retryTopic // what this is a partition of; nil: no retry topic
+	later    *retryTopic // where records go that have spent their attempts here; nil: to the dead letters
+	attempts int         // those attempts, in a partition that has a retry topic or is one's
+
+	// cut says that records were not kept that are to be read again from cutAt on.
+	cut   bool
+	cutAt kgo.EpochOffset
 
 	next          int64 // the offset to be fetched next, as far as it is known; -1
 	highWatermark int64

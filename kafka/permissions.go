@@ -16,11 +16,14 @@ import (
 // log, and that it may not write dead letters is one before the first of them.
 // Brokers before 2.3 do not say it.
 func (c *Consumer) checkPermissions(ctx context.Context, client *kgo.Client) error {
-	wanted := map[string]wantedOperation{}
+	wanted := map[string][]wantedOperation{}
 	req := kmsg.NewPtrMetadataRequest()
 	req.IncludeTopicAuthorizedOperations = true
 	want := func(topic string, operation kmsg.ACLOperation, name string) {
-		wanted[topic] = wantedOperation{operation, name}
+		wanted[topic] = append(wanted[topic], wantedOperation{operation, name})
+		if len(wanted[topic]) > 1 {
+			return // It is asked for already.
+		}
 		asked := kmsg.NewMetadataRequestTopic()
 		asked.Topic = new(topic)
 		req.Topics = append(req.Topics, asked)
@@ -30,6 +33,9 @@ func (c *Consumer) checkPermissions(ctx context.Context, client *kgo.Client) err
 	}
 	for _, topic := range c.dead.names() {
 		want(topic, kmsg.ACLOperationWrite, "Write")
+	}
+	for _, topic := range c.sched.plan.names() {
+		want(topic, kmsg.ACLOperationRead, "Read")
 	}
 	var resp *kmsg.MetadataResponse
 	err := insist(ctx, func() (err error) {
@@ -44,8 +50,10 @@ func (c *Consumer) checkPermissions(ctx context.Context, client *kgo.Client) err
 		if topic.Topic == nil || topic.ErrorCode != 0 || topic.AuthorizedOperations == math.MinInt32 {
 			continue // It is not said: a topic that was created a moment ago is not known everywhere.
 		}
-		if w := wanted[*topic.Topic]; topic.AuthorizedOperations&(1<<w.operation) == 0 {
-			faults = append(faults, fmt.Errorf("no permission %s on topic %q: %s", w.name, *topic.Topic, permit(c.brokers, w.name, *topic.Topic)))
+		for _, w := range wanted[*topic.Topic] {
+			if topic.AuthorizedOperations&(1<<w.operation) == 0 {
+				faults = append(faults, fmt.Errorf("no permission %s on topic %q: %s", w.name, *topic.Topic, permit(c.brokers, w.name, *topic.Topic)))
+			}
 		}
 	}
 	if len(faults) > 0 {
@@ -59,10 +67,10 @@ type wantedOperation struct {
 	name      string
 }
 
-// names returns the names of the dead-letter topics.
+// names returns the names of the topics that are written to.
 func (w *deadLetterWriter) names() []string {
 	var names []string
-	for _, t := range w.topics {
+	for _, t := range w.all() {
 		names = append(names, t.name)
 	}
 	slices.Sort(names)

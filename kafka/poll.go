@@ -20,7 +20,7 @@ import (
 func (c *Consumer) join() (*kgo.Client, error) {
 	opts := []kgo.Opt{
 		kgo.ConsumerGroup(c.group),
-		kgo.ConsumeTopics(c.topics...),
+		kgo.ConsumeTopics(slices.Concat(c.topics, c.sched.plan.names())...),
 		kgo.FetchMaxWait(fetchMaxWait),
 		kgo.FetchMaxBytes(fetchMaxBytes),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
@@ -67,10 +67,17 @@ func (c *Consumer) poll(ctx context.Context, client *kgo.Client) error {
 		p, records := in.takeLocked(room)
 		s.sated = p == nil && room > 0 && s.satedLocked(&in)
 		enough := p == nil && room == 0 || s.sated
+		if p == nil && room > 0 {
+			s.awaitLocked(in.due)
+		}
 		s.mu.Unlock()
 		if in.changed {
 			in.changed = false
 			c.applyFetching()
+		}
+		if len(in.cut) > 0 {
+			c.rewind(client, in.cut)
+			in.cut = nil
 		}
 		switch {
 		case p != nil:
@@ -129,7 +136,7 @@ func (c *Consumer) receive(in *intake, ftp kgo.FetchTopicPartition) {
 	}
 	from, overtaken := p.proceedLocked(ftp)
 	p.highWatermark = ftp.HighWatermark
-	in.add(p, ftp.Records)
+	in.add(p, in.keep(p, ftp.Records))
 	in.hoardLocked(p)
 	s.mu.Unlock()
 	if overtaken {

@@ -52,6 +52,14 @@ func (l *ledger) handle(r *kafka.Record, decide func(n, try int) error) error {
 	return nil
 }
 
+// handleUnordered notes what is handled, in whatever order.
+func (l *ledger) handleUnordered(r *kafka.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.done[string(r.Value)] = true
+	return nil
+}
+
 func (l *ledger) handled() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

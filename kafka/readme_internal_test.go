@@ -12,6 +12,7 @@ import (
 var words = map[string]string{
 	"Connection": "see below", "Backoff": "100ms doubling to 30s",
 	"Logger": "slog.Default()", "TracerProvider": "OpenTelemetry's global", "MeterProvider": "OpenTelemetry's global", "Propagator": "OpenTelemetry's global",
+	"RetryDelays":     "10s, 1m, 10m",
 	"DeadLetterTopic": "dlq.<topic>.<group>", "InstanceID": "none",
 	"ClientID": "the executable's name", "TLS": "none", "Dial": "a dialer", "CertFile": "none", "KeyFile": "none",
 	"CAFile": "the system's authorities", "SASL": "no login", "Options": "none",
@@ -32,6 +33,13 @@ func TestReadmeStatesTheDefaults(t *testing.T) {
 	}
 	if b := consumer.Backoff; b.Max != 30e9 || b.Base != 100e6 || b.Factor != 0 {
 		t.Errorf("backoff is %+v", b)
+	}
+	delays := make([]string, 0, 3)
+	for _, d := range defaultRetryDelays() {
+		delays = append(delays, delayText(d))
+	}
+	if got := strings.Join(delays, ", "); got != words["RetryDelays"] {
+		t.Errorf("retry delays are %s", got)
 	}
 	for _, cfg := range []any{consumer, producer, Connection{}} {
 		value := reflect.ValueOf(cfg)

@@ -323,16 +323,7 @@ func redriveHeaders(d *DeadLetter) []kgo.RecordHeader {
 		Origin: d.Failure.Origin, Attempts: d.Failure.Attempts, Redrives: d.Failure.Redrives + 1,
 		Timestamp: d.Failure.Timestamp, FirstFailure: d.Failure.FirstFailure,
 	}
-	all := f.AppendHeaders(d.Record.Headers)
-	out := make([]kgo.RecordHeader, 0, len(all))
-	for _, h := range all {
-		switch h.Key {
-		case HeaderTopic, HeaderPartition, HeaderOffset, HeaderDeliveryCount:
-			continue // Those of a dead letter, which this is no more.
-		}
-		out = append(out, kgo.RecordHeader{Key: h.Key, Value: h.Value})
-	}
-	return out
+	return clientHeaders(f.appendCarried(d.Record.Headers))
 }
 
 // write writes the moves and returns the offset up to which the dead letters

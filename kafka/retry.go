@@ -74,8 +74,10 @@ func (s *scheduler) suspectLocked(it *item, f failure, probe bool, now time.Time
 
 // retryLocked lets the record's key wait for another attempt, or gives it up.
 func (s *scheduler) retryLocked(it *item, f failure, now time.Time) verdict {
-	spent := s.limits.attempts >= 0 && it.attempts >= s.limits.attempts
+	spent := s.spentLocked(it)
 	switch overtime := s.overtimeLocked(it, now); {
+	case spent && !overtime && it.part.later != nil:
+		return s.buryLocked(it, it.part.later)
 	case spent && !overtime && s.undecidedLocked(it, f):
 		paused := s.pauseLocked(PausedByOutage, f.err, now)
 		v := s.holdLocked(it, false, now)
@@ -89,8 +91,22 @@ func (s *scheduler) retryLocked(it *item, f failure, now time.Time) verdict {
 	return verdict{action: actRetry, wait: wait, fetch: s.waitLocked(it)}
 }
 
+// spentLocked reports whether the record has no more attempts where it is.
+func (s *scheduler) spentLocked(it *item) bool {
+	limit := s.limits.attempts
+	if p := it.part; p.retry != nil || p.later != nil {
+		limit = p.attempts
+	}
+	return limit >= 0 && it.attempts >= limit
+}
+
 func (s *scheduler) overtimeLocked(it *item, now time.Time) bool {
-	return s.limits.retryFor >= 0 && now.Sub(it.since) >= s.limits.retryFor
+	if s.limits.retryFor < 0 {
+		return false
+	}
+	// What waits in one retry topic again and again has no other bound.
+	endless := it.part.retry != nil && it.part.later == it.part.retry
+	return now.Sub(it.since) >= s.limits.retryFor || endless && now.Sub(it.firstFailed()) >= s.limits.retryFor
 }
 
 // undecidedLocked reports whether nothing shows that the fault is the record's:
@@ -122,12 +138,13 @@ func (s *scheduler) condemnLocked(it *item, now time.Time) verdict {
 		v.paused = paused
 		return v
 	}
-	return s.buryLocked(it)
+	return s.buryLocked(it, nil)
 }
 
-// buryLocked hands the record to the writer of dead letters. Its key waits.
-func (s *scheduler) buryLocked(it *item) verdict {
-	it.held, it.burial = false, true
+// buryLocked hands the record to the writer of dead letters, or of a retry topic. Its
+// key waits.
+func (s *scheduler) buryLocked(it *item, to *retryTopic) verdict {
+	it.held, it.burial, it.to = false, true, to
 	it.part.busy++
 	s.blockLocked(it.slot)
 	return verdict{action: actBury, fetch: s.crowdLocked(it.part)}
@@ -161,7 +178,11 @@ func (s *scheduler) buriedLocked(it *item, err error, wait time.Duration, now ti
 		p.burying--
 		v.fetch = p.burying == 0
 	}
-	s.buried++
+	if it.to == nil {
+		s.buried++
+	} else {
+		s.delayed++
+	}
 	s.completeLocked(it, &v)
 	s.wakeLocked()
 	return v

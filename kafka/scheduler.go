@@ -20,6 +20,7 @@ type scheduler struct {
 	work sync.Cond // workers wait here for a record
 
 	limits limits
+	plan   retryPlan
 	seed   maphash.Seed
 
 	parts    map[topicPartition]*partition
@@ -43,10 +44,12 @@ type scheduler struct {
 	gated       int  // partitions that wait for a commit before more is fetched
 	wakes       wakes
 	closed      bool
-	size        int64 // moving average of a record's size
+	due         time.Time // when a record of the intake may be handled that waits for its time
+	size        int64     // moving average of a record's size
 
 	handled uint64 // records that were handled with success
 	buried  uint64 // records that were written to the dead letters
+	delayed uint64 // and to retry topics
 	health  health
 	flood   flood
 	pause   *pause
@@ -91,7 +94,13 @@ func (s *scheduler) assign(tp topicPartition, d *description) {
 	defer s.mu.Unlock()
 	s.fenceLocked(s.revokeLocked([]topicPartition{tp})) // Who waits for room looks again.
 	s.salt += 0x9e3779b97f4a7c15                        // 2^64 by the golden ratio: far from those before it in each table.
-	s.parts[tp] = &partition{topicPartition: tp, tracker: newTracker(), salt: s.salt, next: -1, describe: d}
+	p := &partition{topicPartition: tp, tracker: newTracker(), salt: s.salt, next: -1, describe: d}
+	s.parts[tp] = p
+	if p.retry = s.plan.topics[tp.topic]; p.retry != nil {
+		p.later, p.attempts = p.retry.next, 1
+	} else {
+		p.later, p.attempts = s.plan.first[tp.topic], s.plan.attempts
+	}
 }
 
 // offerLocked takes a record into flight. It reports false for one of a partition
@@ -100,7 +109,7 @@ func (s *scheduler) offerLocked(p *partition, it *item) bool {
 	if p == nil || p.revoked {
 		return false
 	}
-	seq, ok := p.tracker.add(it.delivery.Offset, it.delivery.LeaderEpoch)
+	seq, ok := p.tracker.add(it.place())
 	if !ok {
 		return false
 	}

@@ -47,6 +47,9 @@ func (c *Consumer) check(ctx context.Context, client *kgo.Client) error {
 	for topic, d := range sources {
 		c.partitions[topic] = int32(len(d.Partitions))
 	}
+	if err := c.adoptRetryTopics(ctx, admin); err != nil {
+		return err
+	}
 	c.dead = newDeadLetterWriter(c)
 	if err := c.dead.prepare(ctx, admin, sources); err != nil {
 		return err
