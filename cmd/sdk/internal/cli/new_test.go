@@ -124,7 +124,7 @@ func TestNewSaysWhatIsWrongAndWritesNothing(t *testing.T) {
 		"older Go":        {args: []string{"-template", "example.com/newer", "github.com/acme/orders"}, want: []string{"needs a newer Go", "go >= 1.99.0", "GOTOOLCHAIN=auto", "https://go.dev/dl/"}},
 		"broken template": {args: []string{"-template", "example.com/broken", "github.com/acme/orders"}, want: []string{"nothing was written", "example.com/missing"}},
 		"no parent":       {args: []string{"github.com/acme/orders", "a/b/orders"}, want: []string{"make it first"}},
-		"flag":            {args: []string{"-nmae", "x", "github.com/acme/orders"}, want: []string{"-nmae", "sdk help new"}},
+		"flag":            {args: []string{"-colour", "x", "github.com/acme/orders"}, want: []string{"-colour", "sdk help new"}},
 		"too many":        {args: []string{"github.com/acme/orders", "a", "b"}, want: []string{`too many arguments: "b"`}},
 	} {
 		t.Run(name, func(t *testing.T) {

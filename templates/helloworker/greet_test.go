@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"testing"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/kafka"
+	"github.com/backend-platform/sdk/kafka/kafkatest"
+)
+
+// start runs the consumer on a Kafka in the process, until the test ends.
+func start(t *testing.T) *kafkatest.Broker {
+	t.Helper()
+	broker := kafkatest.Start(t, kafkatest.Config{Topics: map[string]int{visits: 3, greetings: 3}})
+	producer, err := kafka.NewProducer(broker.Addrs(), kafka.ProducerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	consumer, err := newConsumer(broker.Addrs(), producer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- consumer.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := errors.Join(<-done, producer.Close(context.Background())); err != nil {
+			t.Error(err)
+		}
+	})
+	return broker
+}
+
+func TestEveryVisitIsGreeted(t *testing.T) {
+	broker := start(t)
+	broker.Produce(t, kafka.Record{Topic: visits, Key: []byte("v-1"), Value: []byte(`{"name":"Ann"}`)})
+	broker.WaitCaughtUp(t, visits, group)
+	written := broker.Records(t, greetings)
+	if len(written) != 1 || string(written[0].Key) != "v-1" || string(written[0].Value) != `{"text":"Hello, Ann!"}` {
+		t.Errorf("greetings %v", written)
+	}
+}
+
+func TestWhatIsNoVisitBecomesADeadLetterAndTheRestGoesOn(t *testing.T) {
+	broker := start(t)
+	broker.Produce(t,
+		kafka.Record{Topic: visits, Key: []byte("v-1"), Value: []byte(`{"name":""}`)},
+		kafka.Record{Topic: visits, Key: []byte("v-2"), Value: []byte(`no JSON`)},
+		kafka.Record{Topic: visits, Key: []byte("v-3"), Value: []byte(`{"name":"Bea"}`)})
+	for _, dead := range broker.WaitDeadLetters(t, visits, group, 2) {
+		if dead.Failure.Code != errors.InvalidArgument {
+			t.Errorf("%s is a dead letter because of %v", dead.Record.Key, dead.Failure.Code)
+		}
+	}
+	broker.WaitCaughtUp(t, visits, group)
+	if written := broker.Records(t, greetings); len(written) != 1 || string(written[0].Value) != `{"text":"Hello, Bea!"}` {
+		t.Errorf("greetings %v", written)
+	}
+}
