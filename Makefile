@@ -52,6 +52,10 @@ test-next: need-go ## test the modules about JSON and HTTP with the newer suppor
 test-standalone: need-go ## build, vet and test each module (MODULE=kafka: one) without the workspace, siblings at HEAD
 	@$(TOOLS) run ./cmd/modproxy test $(MODULE)
 
+.PHONY: scaffold
+scaffold: need-go ## make a service from each template outside of the workspace; build, test, run, call and stop it (ARGS=-cold)
+	@$(TOOLS) run ./cmd/scaffold $(ARGS)
+
 ##
 # A real Apache Kafka: make kafka says what is missing, if anything is. KAFKA_BROKERS=host:port,… names a running cluster
 # instead, to all of these but make kafka, as to make demo.
