@@ -54,6 +54,8 @@ test-standalone: need-go ## build, vet and test each module (MODULE=kafka: one) 
 
 .PHONY: scaffold
 scaffold: need-go ## make a service from each template outside of the workspace; build, test, run, call and stop it (ARGS=-cold)
+	@# The go command caches a test without regard to files outside of its module.
+	@$(TOOLS) test -count=1 ./scaffold
 	@$(TOOLS) run ./cmd/scaffold $(ARGS)
 
 ##
