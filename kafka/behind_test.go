@@ -49,3 +49,40 @@ func TestASlowKeyWithManyRecordsBehindItHoldsUpNoOtherPartition(t *testing.T) {
 		}
 	})
 }
+
+// A partition that had to leave the room to another one with many records behind a
+// slow key goes on when that one is done, and not only when its own slow record is.
+func TestRoomThatAnotherPartitionGivesBackIsUsedAtOnce(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 2}}, func(t *testing.T, b *kafkatest.Broker) {
+		const keyed = 50
+		start := time.Now()
+		var handled, last atomic.Int64
+		run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error {
+			switch {
+			case r.Key != nil:
+				handled.Add(1)
+				last.Store(int64(time.Since(start)))
+			case r.Offset == 0:
+				time.Sleep([]time.Duration{10 * time.Second, 25 * time.Second}[r.Partition])
+			}
+			return nil
+		}, quiet(t, b))
+		produce := func(partition int32, keyless, keyed int) {
+			batch := make([]kafka.Record, keyless+keyed)
+			for i := range batch {
+				batch[i] = kafka.Record{Topic: "orders", Partition: partition, Value: make([]byte, 100)}
+				if i >= keyless {
+					batch[i].Key = fmt.Append(nil, i)
+				}
+			}
+			b.Produce(t, batch...)
+		}
+		produce(0, 512, 0) // Half of the room; then the other partition gets a quarter.
+		time.Sleep(time.Second)
+		produce(1, 300, keyed)
+		b.WaitCaughtUp(t, "orders", "g")
+		if n, at := handled.Load(), time.Duration(last.Load()); n != keyed || at > 15*time.Second {
+			t.Errorf("%d records with a key were handled, want %d, the last after %v, want it when the first partition is done", n, keyed, at)
+		}
+	})
+}

@@ -57,6 +57,7 @@ func (c *Consumer) giveUp(tps []topicPartition, ours bool) {
 	s.mu.Lock()
 	lost := s.revokeLocked(tps)
 	s.mu.Unlock()
+	c.polls.cut() // What yielded to them in the intake goes on.
 	if len(lost) == 0 {
 		return
 	}

@@ -34,7 +34,9 @@ func (s *scheduler) revokeLocked(tps []topicPartition) []*partition {
 			p.gated = false
 			s.gated--
 		}
+		s.yieldLocked(p)
 	}
+	s.relieveLocked()
 	token(s.room)
 	return lost
 }

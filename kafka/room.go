@@ -19,22 +19,6 @@ func (s *scheduler) crowdLocked(p *partition) (changed bool) {
 	return true
 }
 
-// yieldLocked does the same for the records behind another one of their key that
-// is being handled, or may be: a handler may take long, and they fill the room
-// before anybody can tell. That is no trouble while all workers are at work, so the
-// partition is fetched as before, and what was fetched waits in the intake. It
-// reports whether that is over.
-func (s *scheduler) yieldLocked(p *partition) (over bool) {
-	n, size := p.behind, p.behindBytes
-	if p.yields {
-		n, size = 2*n, 2*size
-	}
-	yields := p.behind > 0 && (n >= s.limits.records-s.behind || size >= s.limits.bytes-s.behindBytes)
-	over = p.yields && !yields
-	p.yields = yields
-	return over
-}
-
 // satedLocked reports whether more from the brokers is of no use, because what
 // yields is waiting in the intake and the workers have something to do, or there is
 // no partition that has nothing there.

@@ -40,6 +40,7 @@ type scheduler struct {
 	// one does.
 	behind      int
 	behindBytes int64
+	yielding    yielding
 	sated       bool // the goroutine that polls waits until a worker has nothing to do
 	gated       int  // partitions that wait for a commit before more is fetched
 	wakes       wakes
@@ -218,6 +219,7 @@ func (s *scheduler) completeLocked(it *item, v *verdict) {
 	s.forgetLocked(it)
 	v.fetch = s.crowdLocked(p) || v.fetch
 	v.intake = s.yieldLocked(p)
+	v.intake = s.relieveLocked() || v.intake
 	room := s.limits.ahead - s.limits.records
 	ahead := p.tracker.ahead()
 	if ahead >= room/4 {

@@ -328,7 +328,33 @@ func (m *model) check() {
 	if records != m.s.inFlight || blocked != m.s.blocked || m.s.inFlight > m.s.limits.records {
 		m.fatalf("%d records in slots, %d in flight; %d blocked, counted %d", records, m.s.inFlight, blocked, m.s.blocked)
 	}
+	m.checkYielding()
 	if behind != m.s.behind || behind*10 != int(m.s.behindBytes) {
 		m.fatalf("%d records behind another, counted %d, %d bytes", behind, m.s.behind, m.s.behindBytes)
+	}
+}
+
+// checkYielding wants exactly those partitions to yield that have to.
+func (m *model) checkYielding() {
+	listed := map[*partition]bool{}
+	for _, p := range m.s.yielding.parts {
+		if listed[p] || !p.yields {
+			m.fatalf("%v is listed as yielding %d times, yields: %v", p.topicPartition, len(m.s.yielding.parts), p.yields)
+		}
+		listed[p] = true
+	}
+	for _, mp := range m.parts {
+		for _, p := range []*partition{mp.current, mp.draining} {
+			if p == nil {
+				continue
+			}
+			if p.yields != listed[p] {
+				m.fatalf("%v yields: %v, listed: %v", p.topicPartition, p.yields, listed[p])
+			}
+			room, bytes := m.s.limits.records-m.s.behind, m.s.limits.bytes-m.s.behindBytes
+			if p.yields && 2*p.behind < room && 2*p.behindBytes < bytes {
+				m.fatalf("%v yields with %d records behind others of %d", p.topicPartition, p.behind, m.s.behind)
+			}
+		}
 	}
 }
