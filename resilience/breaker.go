@@ -117,9 +117,6 @@ type Breaker struct {
 	telling bool                                // a goroutine is announcing
 }
 
-// probe is a call that a half-open breaker let out.
-type probe struct{ since time.Time }
-
 // permit is the right to make one call; it is settled once.
 type permit struct {
 	phase uint64
@@ -256,48 +253,6 @@ func (b *Breaker) acquire(ctx context.Context) (permit, error) {
 	return b.acquireProbe()
 }
 
-func (b *Breaker) acquireProbe() (p permit, err error) {
-	b.mu.Lock()
-	defer b.announce()
-	defer b.mu.Unlock()
-	b.core.State() // makes an open core whose time is up half-open
-	phase := b.phase.Load()
-	switch stateOf(phase) {
-	case Closed:
-		return permit{phase: phase}, nil
-	case Open:
-		b.rejected.Add(1)
-		return permit{}, b.refusal.Load()
-	}
-	now := time.Now()
-	b.forgetOverdue(now)
-	if len(b.probes)+b.passed >= b.cfg.Probes {
-		b.rejected.Add(1)
-		return permit{}, &OpenError{breaker: b.name, state: HalfOpen, until: now.Add(b.probeWait(now))}
-	}
-	p = permit{phase: phase, probe: &probe{since: now}}
-	b.probes = append(b.probes, p.probe)
-	return p, nil
-}
-
-// forgetOverdue takes the places of probes that hang.
-func (b *Breaker) forgetOverdue(now time.Time) {
-	if b.cfg.ProbeTimeout < 0 {
-		return
-	}
-	b.probes = slices.DeleteFunc(b.probes, func(p *probe) bool {
-		return now.Sub(p.since) >= b.cfg.ProbeTimeout
-	})
-}
-
-// probeWait is how long it is until a place is free for certain, but no longer than is reasonable.
-func (b *Breaker) probeWait(now time.Time) time.Duration {
-	if b.cfg.ProbeTimeout < 0 || len(b.probes) == 0 {
-		return halfOpenRetryAfter
-	}
-	return min(b.probes[0].since.Add(b.cfg.ProbeTimeout).Sub(now), halfOpenRetryAfter)
-}
-
 func (b *Breaker) settle(p permit, o Outcome) {
 	if p.probe == nil && o == Excluded || b.phase.Load() != p.phase {
 		return
@@ -313,23 +268,11 @@ func (b *Breaker) settle(p permit, o Outcome) {
 	}
 }
 
-// returned gives back a probe's place. It is false for one that was overdue.
-func (b *Breaker) returned(p *probe) bool {
-	if p == nil {
-		return true
-	}
-	i := slices.Index(b.probes, p)
-	if i < 0 {
-		return false
-	}
-	b.probes = slices.Delete(b.probes, i, i+1)
-	return true
-}
-
 var errFailure = errors.New("failure")
 
 func succeed() (struct{}, error) { return struct{}{}, nil }
-func fail() (struct{}, error)    { return struct{}{}, errFailure }
+
+func fail() (struct{}, error) { return struct{}{}, errFailure }
 
 // record tells the core of a call that has ended, as if it had begun just now.
 func (b *Breaker) record(o Outcome) {
