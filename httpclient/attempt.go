@@ -50,7 +50,7 @@ func (c *call) send(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	c.cancel = cancel
 	c.dog.begin(cancel, c.attemptTimeout)
-	ctx, span := c.transport.telemetry.start(ctx, c)
+	ctx, span := c.transport.telemetry.start(ctx, c, started)
 	c.began(ctx)
 
 	resp, err := c.transport.base.RoundTrip(c.prepare(ctx, req))

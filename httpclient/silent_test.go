@@ -3,6 +3,8 @@ package httpclient_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.opentelemetry.io/otel"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -33,6 +35,30 @@ func TestSpansBeginWhenAnSDKIsInstalled(t *testing.T) {
 	}
 }
 
+// Instrumentation from outside of the process makes the spans of a provider that stays the same.
+func TestASilentProviderIsTriedEachSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		provider := new(later)
+		t.Cleanup(func() { otel.SetTracerProvider(noop.NewTracerProvider()) })
+		otel.SetTracerProvider(provider)
+		client := newClient(t, stub{}, httpclient.Config{})
+		get(t, client)
+		get(t, client)
+		if provider.started != 1 {
+			t.Errorf("%d spans were started for nobody, want 1", provider.started)
+		}
+		spans := tracetest.NewSpanRecorder()
+		provider.sdk = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
+		time.Sleep(time.Second)
+		for range 3 {
+			get(t, client)
+		}
+		if got := len(spans.Ended()); got != 3 {
+			t.Errorf("%d spans, want 3", got)
+		}
+	})
+}
+
 // What otel.GetTracerProvider returned before an SDK was installed stays the same provider afterwards.
 func TestConfiguredProviderIsNeverTakenForNoSDK(t *testing.T) {
 	spans := tracetest.NewSpanRecorder()
@@ -49,7 +75,8 @@ func TestConfiguredProviderIsNeverTakenForNoSDK(t *testing.T) {
 // later makes no spans until it has an SDK, as OpenTelemetry's global provider.
 type later struct {
 	embedded.TracerProvider
-	sdk trace.TracerProvider
+	sdk     trace.TracerProvider
+	started int // without one
 }
 
 func (l *later) Tracer(string, ...trace.TracerOption) trace.Tracer { return laterTracer{later: l} }
@@ -61,6 +88,7 @@ type laterTracer struct {
 
 func (t laterTracer) Start(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
 	if t.later.sdk == nil {
+		t.later.started++
 		return noop.NewTracerProvider().Tracer("").Start(ctx, name, options...)
 	}
 	return t.later.sdk.Tracer("").Start(ctx, name, options...)

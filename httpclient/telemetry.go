@@ -24,13 +24,22 @@ const scopeName = buildinfo.Prefix + moduleName
 
 // telemetry is what the attempts of a client report to.
 type telemetry struct {
-	provider   trace.TracerProvider // nil: the global one
-	silent     atomic.Pointer[trace.TracerProvider]
+	provider   trace.TracerProvider    // nil: the global one
+	silent     atomic.Pointer[silence] // the global provider that has no SDK; nil: there is one
 	tracer     trace.Tracer
 	kind       trace.SpanStartOption
 	propagator propagation.TextMapPropagator
 	metrics    metrics
 }
+
+// silence spares a call its span where nobody would see it. An SDK that is installed makes the global
+// provider another one. Instrumentation from outside of the process does not, so now and then a span is tried.
+type silence struct {
+	provider trace.TracerProvider
+	until    time.Time
+}
+
+const silenceLasts = time.Second
 
 func newTelemetry(cfg Config) (*telemetry, error) {
 	t := &telemetry{provider: cfg.TracerProvider, kind: trace.WithSpanKind(trace.SpanKindClient)}
@@ -55,18 +64,28 @@ func (t *telemetry) currentProvider() trace.TracerProvider {
 //
 // Without an SDK, a span and its attributes cost seven allocations for nothing. A provider that gives
 // back the parent's span context makes no spans, whereas an SDK gives every span an id, also one that
-// it drops. The global provider becomes another one when an SDK is installed. A provider that was
-// configured stays the same: if it is the global one of before, it makes spans from then on.
-func (t *telemetry) start(ctx context.Context, c *call) (context.Context, trace.Span) {
+// it drops. A provider that was configured is not judged so: if it is the global one of before, it makes
+// spans from when an SDK is installed.
+func (t *telemetry) start(ctx context.Context, c *call, now time.Time) (context.Context, trace.Span) {
 	provider := t.currentProvider()
-	if silent := t.silent.Load(); silent != nil && *silent == provider {
+	if silent := t.silent.Load(); silent != nil && silent.provider == provider && now.Before(silent.until) {
 		return ctx, nil
 	}
 	child, span := t.tracer.Start(ctx, c.spanName(), t.kind, trace.WithAttributes(c.startAttrs()...))
-	if t.provider == nil && !span.IsRecording() && span.SpanContext().Equal(trace.SpanContextFromContext(ctx)) && reflect.TypeOf(provider).Comparable() {
-		t.silent.Store(new(provider))
+	if t.provider == nil {
+		t.notice(provider, !span.IsRecording() && span.SpanContext().Equal(trace.SpanContextFromContext(ctx)), now)
 	}
 	return child, span
+}
+
+// notice remembers whether the global provider makes spans.
+func (t *telemetry) notice(provider trace.TracerProvider, idle bool, now time.Time) {
+	switch {
+	case idle && reflect.TypeOf(provider).Comparable():
+		t.silent.Store(&silence{provider, now.Add(silenceLasts)})
+	case t.silent.Load() != nil:
+		t.silent.Store(nil)
+	}
 }
 
 // spanName is the method, and the route where it is known.
