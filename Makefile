@@ -43,9 +43,9 @@ endif
 
 # What the standard library changes most between the two releases that are supported is encoding/json and net/http.
 NEXT_GO      := go1.27.4
-NEXT_MODULES := errors internal httpclient httpserver logging
+NEXT_MODULES := errors internal httpclient httpserver kafka logging
 .PHONY: test-next
-test-next: need-go ## test the modules about JSON and HTTP with the newer supported Go (MODULE=kafka: one)
+test-next: need-go ## test the modules about JSON, HTTP and Kafka with the newer supported Go (MODULE=kafka: one)
 	GOTOOLCHAIN=$(NEXT_GO) go test $(patsubst %,./%/...,$(or $(MODULE),$(NEXT_MODULES)))
 
 .PHONY: test-standalone
