@@ -145,9 +145,9 @@ func (c *cluster) topic(name string, partitions int) (string, error) {
 	return "", fmt.Errorf("topic %q is not known 10 s after it was created", name)
 }
 
-// fill writes records until the topic holds n. Their values cannot be compressed: what is read is
+// fill writes records, in turn of so many keys, until the topic holds n. Their values cannot be compressed: what is read is
 // what is stored.
-func (c *cluster) fill(topic string, n int) error {
+func (c *cluster) fill(topic string, keys, n int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	source := rand.NewChaCha8([32]byte{})
@@ -156,7 +156,11 @@ func (c *cluster) fill(topic string, n int) error {
 	return c.write(topic, n-held, func(i int) *kgo.Record {
 		value := make([]byte, recordBytes)
 		_, _ = source.Read(value)
-		return &kgo.Record{Topic: topic, Key: strconv.AppendInt(nil, int64(i%recordKeys), 10), Value: value}
+		r := &kgo.Record{Topic: topic, Value: value}
+		if keys > 0 {
+			r.Key = strconv.AppendInt(nil, int64(i%keys), 10)
+		}
+		return r
 	})
 }
 

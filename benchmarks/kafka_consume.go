@@ -56,21 +56,33 @@ func (c *consumption) first() {
 // A reader consumes until done is closed and what was handled is committed.
 type reader func(ctx context.Context, c *consumption) error
 
+// source is a topic to consume.
+type source struct {
+	name       string
+	partitions int
+	keys       int // zero: the records have none
+}
+
+var (
+	keyed   = source{"consume", consumePartitions, recordKeys}
+	keyless = source{"consume-keyless", 1, 0}
+)
+
 func nothing() {}
 
 func oneMillisecond() { time.Sleep(time.Millisecond) }
 
 // consuming prepares a contender. The time runs from the first record that is handled to the last
 // commit, without what it takes to join the group.
-func consuming(read reader, handle func()) func() (work, func(), error) {
+func consuming(from source, read reader, handle func()) func() (work, func(), error) {
 	return func() (work, func(), error) {
 		cluster, err := theCluster()
 		if err != nil {
 			return nil, nil, err
 		}
-		topic, err := cluster.shared("consume", consumePartitions)
+		topic, err := cluster.shared(from.name, from.partitions)
 		return func(n int) (time.Duration, error) {
-			if err := cluster.fill(topic, n); err != nil {
+			if err := cluster.fill(topic, from.keys, n); err != nil {
 				return 0, err
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)

@@ -52,9 +52,9 @@ func consumer(program func() ([]string, error), mode string, millis, rounds int)
 		if err != nil {
 			return spent{}, err
 		}
-		topic, err := c.shared("consume", consumePartitions)
+		topic, err := c.shared(keyed.name, keyed.partitions)
 		if err == nil {
-			err = c.fill(topic, n)
+			err = c.fill(topic, keyed.keys, n)
 		}
 		if err != nil {
 			return spent{}, err
