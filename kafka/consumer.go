@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -37,6 +38,8 @@ type Consumer struct {
 	joined     atomic.Bool   // the group has taken us at least once
 	dead       *deadLetterWriter
 	partitions map[string]int32 // of the topics, at the start
+	pattern    *regexp.Regexp   // of further topics; nil: none
+	subscribed []string         // topics and their retry topics, at the start
 	polls      pollGate
 	errs       errorLog
 	writing    sync.WaitGroup // of dead letters that need more than one try, and of renewals
@@ -78,7 +81,8 @@ func NewConsumer(brokers []string, group string, topics []string, handler Handle
 	if handler == nil {
 		faults = append(faults, errors.New("handler: none given"))
 	}
-	faults = append(faults, checkTopics(topics))
+	pattern, err := cfg.pattern()
+	faults = append(faults, err, checkTopics(topics, pattern != nil))
 	if slices.Contains(topics, cfg.DeadLetterTopic) && cfg.DeadLetterTopic != "" {
 		faults = append(faults, fmt.Errorf("DeadLetterTopic is %q, want a topic that is not consumed: its records would come back for ever", cfg.DeadLetterTopic))
 	}
@@ -102,15 +106,16 @@ func NewConsumer(brokers []string, group string, topics []string, handler Handle
 		commits:  make(turn, 1),
 		revokes:  make(turn, 1),
 	}
-	c.sched.plan = newRetryPlan(cfg, group, c.topics)
+	c.sched.plan = newRetryPlan(cfg)
+	c.pattern = pattern
 	c.errs.log = c.log
 	c.polls.cond.L = &c.polls.mu
 	policy.Register("consumer", group, c)
 	return c, nil
 }
 
-func checkTopics(topics []string) error {
-	if len(topics) == 0 {
+func checkTopics(topics []string, pattern bool) error {
+	if len(topics) == 0 && !pattern {
 		return errors.New("topics: none given")
 	}
 	var faults []error
@@ -177,7 +182,7 @@ func (c *Consumer) consume(ctx context.Context) error {
 	close(c.member)
 	c.state.Store(stateRunning)
 	c.log.InfoContext(ctx, "consumer started", slog.Any("topics", c.topics), slog.Any("policy", c.cfg))
-	err = c.poll(ctx, client)
+	c.discovering(ctx, client, func() { err = c.poll(ctx, client) })
 	c.state.Store(stateDraining)
 	return c.shutDown(&wg, stop, err)
 }

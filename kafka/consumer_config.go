@@ -19,6 +19,12 @@ type ConsumerConfig struct {
 	// Connection says how to reach the brokers.
 	Connection Connection
 
+	// TopicPattern is a regular expression (RE2) for topics to consume besides those
+	// that are named; it has to match a whole name. Topics that are made later are
+	// consumed from their first record, within a minute. Those of this package
+	// (dlq., retry., parked.) and of Kafka (__) never match. Empty: none.
+	TopicPattern string
+
 	// Workers is how many records are handled at a time, of different keys.
 	// Zero: 64. It must not be negative.
 	Workers int

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -88,58 +89,69 @@ func (w *deadLetterWriter) turn(tp topicPartition) (done func()) {
 	}
 }
 
-// prepare finds or creates the dead-letter topics and the retry topics: their absence
-// is an error at the start and not at the first failure.
-func (w *deadLetterWriter) prepare(ctx context.Context, admin *kadm.Client, sources kadm.TopicDetails) error {
-	var names []string
+// prepare finds or creates the dead-letter topics and the retry topics of the sources:
+// their absence is an error before anything is consumed, and not at the first
+// failure. It returns all of them.
+func (w *deadLetterWriter) prepare(ctx context.Context, admin *kadm.Client, sources kadm.TopicDetails, retries []*retryTopic) ([]*deadLetterTopic, error) {
+	var wanted []*deadLetterTopic
 	for topic := range sources {
-		name := w.c.cfg.DeadLetterTopic
-		if name == "" {
-			name = DeadLetterTopic(topic, w.c.group)
-		}
-		w.topics[topic] = &deadLetterTopic{name: name, source: topic}
-		names = append(names, name)
+		wanted = append(wanted, &deadLetterTopic{name: cmp.Or(w.c.cfg.DeadLetterTopic, DeadLetterTopic(topic, w.c.group)), source: topic})
 	}
-	for name, t := range w.c.sched.plan.topics {
-		w.retries[name] = &deadLetterTopic{name: name, source: t.source, retry: true}
-		names = append(names, name)
+	for _, t := range retries {
+		wanted = append(wanted, &deadLetterTopic{name: t.name, source: t.source, retry: true})
 	}
-	slices.Sort(names)
-	names = slices.Compact(names)
+	if len(wanted) == 0 {
+		return nil, nil // Without names, all topics would be listed.
+	}
+	names := topicNames(wanted)
 	existing, err := listTopics(ctx, admin, names)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	absent := missing(existing, names)
 	if len(absent) > 0 && w.c.cfg.KeepTopics {
-		return errors.FailedPrecondition.Wrap(fmt.Errorf("topics for dead letters or retries that do not exist, and are not to be created: %s", strings.Join(absent, ", ")), "")
+		return nil, errors.FailedPrecondition.Wrap(fmt.Errorf("topics for dead letters or retries that do not exist, and are not to be created: %s", strings.Join(absent, ", ")), "")
 	}
 	configs := topicConfigs(ctx, admin, slices.Concat(sources.Names(), names)...)
-	for _, t := range w.all() {
+	for _, t := range wanted {
 		d := existing[t.name]
 		if slices.Contains(absent, t.name) {
 			if t.partitions, err = w.create(ctx, admin, t, sources[t.source], configs[t.source]); err != nil {
-				return err
+				return nil, err
 			}
 			continue
 		}
 		if d.Err != nil {
-			return fmt.Errorf("read %s %q: %w", t.kind(), t.name, coded(d.Err))
+			return nil, fmt.Errorf("read %s %q: %w", t.kind(), t.name, coded(d.Err))
 		}
 		t.partitions = int32(len(d.Partitions))
 		if err := w.check(t, configs); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if len(absent) > 0 {
 		awaitTopics(ctx, admin, absent)
 	}
-	return nil
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, t := range wanted {
+		if t.retry {
+			w.retries[t.name] = t
+		} else {
+			w.topics[t.source] = t
+		}
+	}
+	return wanted, nil
 }
 
-// all are the dead-letter topics and the retry topics.
-func (w *deadLetterWriter) all() []*deadLetterTopic {
-	return slices.AppendSeq(slices.Collect(maps.Values(w.topics)), maps.Values(w.retries))
+// topicNames are the names of the topics, each once.
+func topicNames(topics []*deadLetterTopic) []string {
+	var names []string
+	for _, t := range topics {
+		names = append(names, t.name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // creationWait is how long a start waits for topics that it created.
@@ -309,7 +321,7 @@ func topicConfigs(ctx context.Context, admin *kadm.Client, topics ...string) map
 // target returns a copy of what is known of the topic that the record is written to.
 func (w *deadLetterWriter) target(it *item) deadLetterTopic {
 	if it.to == nil {
-		return w.topic(w.c.sched.plan.sourceOf(it.part.topic))
+		return w.topic(it.part.source())
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -56,6 +56,14 @@ func (p *partition) waits() bool { return p.stopped() || p.yields }
 
 func (p *partition) stopped() bool { return p.stuck || p.refused || p.crowded || p.burying > 0 }
 
+// source is the topic that its records were read from first.
+func (p *partition) source() string {
+	if p.retry != nil {
+		return p.retry.source
+	}
+	return p.topic
+}
+
 // idlePartition notes that a record is in nobody's hands any more.
 func (s *scheduler) idlePartition(p *partition) {
 	p.busy--

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/backend-platform/sdk/errors"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -15,7 +14,7 @@ import (
 // (KIP-430): that it may not read is an error at the start, and not lines in a
 // log, and that it may not write dead letters is one before the first of them.
 // Brokers before 2.3 do not say it.
-func (c *Consumer) checkPermissions(ctx context.Context, client *kgo.Client) error {
+func (c *Consumer) checkPermissions(ctx context.Context, client *kgo.Client, read, written []string) error {
 	wanted := map[string][]wantedOperation{}
 	req := kmsg.NewPtrMetadataRequest()
 	req.IncludeTopicAuthorizedOperations = true
@@ -28,14 +27,14 @@ func (c *Consumer) checkPermissions(ctx context.Context, client *kgo.Client) err
 		asked.Topic = new(topic)
 		req.Topics = append(req.Topics, asked)
 	}
-	for _, topic := range c.topics {
+	for _, topic := range read {
 		want(topic, kmsg.ACLOperationRead, "Read")
 	}
-	for _, topic := range c.dead.names() {
+	for _, topic := range written {
 		want(topic, kmsg.ACLOperationWrite, "Write")
 	}
-	for _, topic := range c.sched.plan.names() {
-		want(topic, kmsg.ACLOperationRead, "Read")
+	if len(wanted) == 0 {
+		return nil // Without names, it would be about all topics.
 	}
 	var resp *kmsg.MetadataResponse
 	err := insist(ctx, func() (err error) {
@@ -65,14 +64,4 @@ func (c *Consumer) checkPermissions(ctx context.Context, client *kgo.Client) err
 type wantedOperation struct {
 	operation kmsg.ACLOperation
 	name      string
-}
-
-// names returns the names of the topics that are written to.
-func (w *deadLetterWriter) names() []string {
-	var names []string
-	for _, t := range w.all() {
-		names = append(names, t.name)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }

@@ -20,7 +20,7 @@ import (
 func (c *Consumer) join() (*kgo.Client, error) {
 	opts := []kgo.Opt{
 		kgo.ConsumerGroup(c.group),
-		kgo.ConsumeTopics(slices.Concat(c.topics, c.sched.plan.names())...),
+		kgo.ConsumeTopics(c.subscribed...),
 		kgo.FetchMaxWait(fetchMaxWait),
 		kgo.FetchMaxBytes(fetchMaxBytes),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),

@@ -1,14 +1,10 @@
 package kafka
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kadm"
 )
 
 // retryPrefix begins the names of retry topics.
@@ -65,86 +61,56 @@ type retryPlan struct {
 	attempts int                    // in the source itself
 }
 
-// newRetryPlan is the plan for what is configured; empty without Unordered.
-func newRetryPlan(cfg ConsumerConfig, group string, sources []string) retryPlan {
-	plan := retryPlan{first: map[string]*retryTopic{}, topics: map[string]*retryTopic{}}
-	if !cfg.Unordered {
-		return plan
-	}
+func newRetryPlan(cfg ConsumerConfig) retryPlan {
 	attempts := cfg.Attempts
 	if attempts < 0 {
 		attempts = defaultAttempts
 	}
-	plan.attempts = max(attempts-len(cfg.RetryDelays), 1)
-	for _, source := range sources {
-		var next *retryTopic
-		for _, delay := range slices.Backward(cfg.RetryDelays) {
-			t := &retryTopic{name: RetryTopic(source, group, delay), source: source, delay: delay, next: next}
-			if next == nil && cfg.Attempts < 0 {
-				t.next = t // It has no last attempt.
-			}
-			plan.topics[t.name], next = t, t
+	return retryPlan{first: map[string]*retryTopic{}, topics: map[string]*retryTopic{}, attempts: max(attempts-len(cfg.RetryDelays), 1)}
+}
+
+// add plans the retry topics of a source, and adopts those among the topics that exist
+// that an earlier configuration had, which may hold records: they go on where a record
+// with the next longer delay does. It returns the names of these.
+func (p *retryPlan) add(cfg ConsumerConfig, group, source string, existing []string) (adopted []string) {
+	if !cfg.Unordered {
+		return nil
+	}
+	var next *retryTopic
+	for _, delay := range slices.Backward(cfg.RetryDelays) {
+		t := &retryTopic{name: RetryTopic(source, group, delay), source: source, delay: delay, next: next}
+		if next == nil && cfg.Attempts < 0 {
+			t.next = t // It has no last attempt.
 		}
-		plan.first[source] = next
+		p.topics[t.name], next = t, t
 	}
-	return plan
-}
-
-// names returns the names of the retry topics.
-func (p *retryPlan) names() []string {
-	names := make([]string, 0, len(p.topics))
-	for name := range p.topics {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// sourceOf returns the topic that the records of a retry topic came from; of
-// another one it is itself.
-func (p *retryPlan) sourceOf(topic string) string {
-	if t := p.topics[topic]; t != nil {
-		return t.source
-	}
-	return topic
-}
-
-// adopt adds the retry topics of an earlier configuration, which may hold records:
-// they go on where a record with the next longer delay is. It returns their names.
-func (p *retryPlan) adopt(group string, existing []string) []string {
-	var adopted []string
-	for source, first := range p.first {
-		prefix := strings.TrimSuffix(RetryTopic(source, group, minRetryDelay), delayText(minRetryDelay))
-		for _, name := range existing {
-			text, ours := strings.CutPrefix(name, prefix)
-			delay, err := time.ParseDuration(text)
-			if !ours || err != nil || p.topics[name] != nil || name != RetryTopic(source, group, delay) {
-				continue
-			}
-			next := first
-			for next != nil && next.next != next && next.delay <= delay {
-				next = next.next
-			}
-			p.topics[name] = &retryTopic{name: name, source: source, delay: min(max(delay, 0), maxRetryDelay), next: next}
-			adopted = append(adopted, name)
+	p.first[source] = next
+	prefix := strings.TrimSuffix(RetryTopic(source, group, minRetryDelay), delayText(minRetryDelay))
+	for _, name := range existing {
+		text, ours := strings.CutPrefix(name, prefix)
+		delay, err := time.ParseDuration(text)
+		if !ours || err != nil || delay < 0 || p.topics[name] != nil || name != RetryTopic(source, group, delay) {
+			continue
 		}
+		next := p.first[source]
+		for next != nil && next.next != next && next.delay <= delay {
+			next = next.next
+		}
+		p.topics[name] = &retryTopic{name: name, source: source, delay: min(delay, maxRetryDelay), next: next}
+		adopted = append(adopted, name)
 	}
 	return adopted
 }
 
-// adoptRetryTopics has retry topics emptied that were configured earlier.
-func (c *Consumer) adoptRetryTopics(ctx context.Context, admin *kadm.Client) error {
-	if !c.cfg.Unordered {
-		return nil
+// of returns the retry topics of a source.
+func (p *retryPlan) of(source string) []*retryTopic {
+	var topics []*retryTopic
+	for _, t := range p.topics {
+		if t.source == source {
+			topics = append(topics, t)
+		}
 	}
-	all, err := listTopics(ctx, admin, nil)
-	if err != nil {
-		return err
-	}
-	if adopted := c.sched.plan.adopt(c.group, all.Names()); len(adopted) > 0 {
-		c.log.InfoContext(ctx, "retry topics of an earlier configuration are consumed until they are empty; delete them then", slog.Any("topics", adopted))
-	}
-	return nil
+	return topics
 }
 
 func (c ConsumerConfig) retryFaults() []error {

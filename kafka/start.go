@@ -3,6 +3,8 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -43,18 +45,47 @@ func (c *Consumer) check(ctx context.Context, client *kgo.Client) error {
 	if err := c.checkCluster(ctx, client); err != nil {
 		return err
 	}
+	var existing []string
+	if c.cfg.Unordered || c.pattern != nil {
+		all, err := listTopics(ctx, admin, nil)
+		if err != nil {
+			return err
+		}
+		existing = all.Names()
+		maps.Copy(sources, c.matching(all))
+	}
 	c.partitions = map[string]int32{}
 	for topic, d := range sources {
 		c.partitions[topic] = int32(len(d.Partitions))
 	}
-	if err := c.adoptRetryTopics(ctx, admin); err != nil {
-		return err
-	}
 	c.dead = newDeadLetterWriter(c)
-	if err := c.dead.prepare(ctx, admin, sources); err != nil {
-		return err
+	c.subscribed, err = c.admit(ctx, client, sources, existing)
+	return err
+}
+
+// admit prepares topics to be consumed: what belongs to them is there, and what is to
+// be done with it is permitted. It returns what to subscribe to.
+func (c *Consumer) admit(ctx context.Context, client *kgo.Client, sources kadm.TopicDetails, existing []string) ([]string, error) {
+	var retries []*retryTopic
+	var adopted []string
+	c.sched.mu.Lock()
+	for source := range sources {
+		adopted = append(adopted, c.sched.plan.add(c.cfg, c.group, source, existing)...)
+		retries = append(retries, c.sched.plan.of(source)...)
 	}
-	return c.checkPermissions(ctx, client)
+	c.sched.mu.Unlock()
+	if len(adopted) > 0 {
+		c.log.InfoContext(ctx, "retry topics of an earlier configuration are consumed until they are empty; delete them then", slog.Any("topics", adopted))
+	}
+	written, err := c.dead.prepare(ctx, kadm.NewClient(client), sources, retries)
+	if err != nil {
+		return nil, err
+	}
+	read := sources.Names()
+	for _, t := range retries {
+		read = append(read, t.name)
+	}
+	return read, c.checkPermissions(ctx, client, read, topicNames(written))
 }
 
 // explain says that the brokers refuse us, or that time is up, where that is what happened.
@@ -72,6 +103,9 @@ func (c *Consumer) explain(ctx context.Context, dials *dialErrors, err error) er
 // findTopics returns the details of the topics. A topic that was made a moment
 // ago is not known to every broker: a missing one is asked for a second time.
 func findTopics(ctx context.Context, admin *kadm.Client, topics []string) (kadm.TopicDetails, error) {
+	if len(topics) == 0 {
+		return kadm.TopicDetails{}, nil // Without names, all would be listed.
+	}
 	details, err := listTopics(ctx, admin, topics)
 	if err == nil && len(missing(details, topics)) > 0 {
 		wait(ctx, 2*metadataMinAge)

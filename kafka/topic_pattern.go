@@ -1,0 +1,117 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// discoverEvery is how often topics are looked for that match a pattern. The client's
+// own patterns would consume a topic before its dead-letter topic is there.
+const discoverEvery = 15 * time.Second
+
+// pattern compiles the pattern; nil: there is none.
+func (c ConsumerConfig) pattern() (*regexp.Regexp, error) {
+	if c.TopicPattern == "" {
+		return nil, nil
+	}
+	if _, err := regexp.Compile(c.TopicPattern); err != nil { // By itself, for its text in the error.
+		return nil, fmt.Errorf("TopicPattern: %w", err)
+	}
+	return regexp.MustCompile(`^(?:` + c.TopicPattern + `)$`), nil
+}
+
+// matching are the topics that match the pattern and are not named already.
+func (c *Consumer) matching(all kadm.TopicDetails) kadm.TopicDetails {
+	matched := kadm.TopicDetails{}
+	for name, d := range all {
+		if c.pattern == nil || d.Err != nil || d.IsInternal || ownTopic(name) || name == c.cfg.DeadLetterTopic || slices.Contains(c.topics, name) {
+			continue
+		}
+		if c.pattern.MatchString(name) {
+			matched[name] = d
+		}
+	}
+	return matched
+}
+
+// ownTopic reports whether a topic is one of those that this package or Kafka makes.
+func ownTopic(name string) bool {
+	return IsDeadLetterTopic(name) || IsRetryTopic(name) || strings.HasPrefix(name, parkingPrefix) || strings.HasPrefix(name, "__")
+}
+
+// discovering looks for topics that match the pattern, while poll runs.
+func (c *Consumer) discovering(ctx context.Context, client *kgo.Client, poll func()) {
+	if c.pattern == nil {
+		poll()
+		return
+	}
+	known := map[string]bool{}
+	for _, topic := range c.subscribed {
+		known[topic] = !ownTopic(topic) && !slices.Contains(c.topics, topic)
+	}
+	if len(c.subscribed) == 0 {
+		c.log.WarnContext(ctx, "no topic matches the pattern so far", slog.String("pattern", c.cfg.TopicPattern))
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		tick := time.NewTicker(discoverEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+			if err := c.discover(ctx, client, known); err != nil && ctx.Err() == nil {
+				c.errs.note("discover", "topics that match the pattern cannot be consumed yet, will be tried again", slog.Any("error", err))
+			}
+		}
+	})
+	poll()
+	stop()
+	looking.Wait()
+}
+
+// discover consumes topics that have come, and no longer those that have gone: the
+// client would ask for them for ever. known says which topics are consumed, and which
+// of them because they match.
+func (c *Consumer) discover(ctx context.Context, client *kgo.Client, known map[string]bool) error {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.StartTimeout)
+	defer cancel()
+	all, err := kadm.NewClient(client).ListTopics(ctx)
+	if err != nil {
+		return fmt.Errorf("list topics: %w", coded(err))
+	}
+	fresh := c.matching(all)
+	for topic, matched := range known {
+		if _, there := all[topic]; matched && !there {
+			delete(known, topic)
+			client.PurgeTopicsFromConsuming(topic)
+			c.log.WarnContext(ctx, "a topic is gone that matched the pattern", slog.String(attrTopic, topic))
+		}
+		delete(fresh, topic)
+	}
+	var faults []error
+	for topic, d := range fresh { // One that may not be read is not to hold up the others.
+		topics, err := c.admit(ctx, client, kadm.TopicDetails{topic: d}, all.Names())
+		if err != nil {
+			faults = append(faults, fmt.Errorf("topic %q: %w", topic, err))
+			continue
+		}
+		known[topic] = true
+		c.log.InfoContext(ctx, "a topic that matches the pattern is consumed", slog.String(attrTopic, topic))
+		client.AddConsumeTopics(topics...)
+	}
+	return errors.Join(faults...)
+}
