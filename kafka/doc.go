@@ -16,7 +16,8 @@
 // Run checks at its start that the brokers answer, that the topics are there and
 // that their dead-letter topics are, which it creates, and that it may read the
 // ones and write the others; then it consumes until its context ends, finishes
-// what it holds, commits and leaves the group.
+// what it holds, commits and leaves the group. Topics may also be given by
+// [ConsumerConfig.TopicPattern], which finds those that are made later.
 //
 // # What a handler's error leads to
 //

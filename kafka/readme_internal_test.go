@@ -12,7 +12,7 @@ import (
 var words = map[string]string{
 	"Connection": "see below", "Backoff": "100ms doubling to 30s",
 	"Logger": "slog.Default()", "TracerProvider": "OpenTelemetry's global", "MeterProvider": "OpenTelemetry's global", "Propagator": "OpenTelemetry's global",
-	"RetryDelays":     "10s, 1m, 10m",
+	"TopicPattern": "none", "RetryDelays": "10s, 1m, 10m",
 	"DeadLetterTopic": "dlq.<topic>.<group>", "InstanceID": "none",
 	"ClientID": "the executable's name", "TLS": "none", "Dial": "a dialer", "CertFile": "none", "KeyFile": "none",
 	"CAFile": "the system's authorities", "SASL": "no login", "Options": "none",
