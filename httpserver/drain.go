@@ -19,14 +19,22 @@ const (
 	pollHandlers = 10 * time.Millisecond
 )
 
+// StartDraining does the first step of the stop, as [Server.Run] describes it, and no other: readiness turns off,
+// Draining is closed and clients are asked to leave, while the server goes on accepting until Run's context ends. It is
+// for a program that decides at the moment of the stop how long it waits for its clients: that gives the server no
+// DrainDelay. It returns at once; Run calls it where nobody has.
+func (s *Server) StartDraining() { s.announce(context.Background()) }
+
 // announce tells everybody who can know that the stop has begun.
 func (s *Server) announce(ctx context.Context) {
-	s.health.SetReady(false)
-	s.closing.Store(true)
-	s.http2.goAway()
-	close(s.draining)
-	s.logger().LogAttrs(ctx, slog.LevelInfo, "http server draining",
-		slog.String("addr", s.Addr().String()), slog.Int64("requests", s.inHand.Load()))
+	s.announced.Do(func() {
+		s.health.SetReady(false)
+		s.closing.Store(true)
+		s.http2.goAway()
+		close(s.draining)
+		s.logger().LogAttrs(ctx, slog.LevelInfo, "http server draining",
+			slog.String("addr", s.Addr().String()), slog.Int64("requests", s.inHand.Load()))
+	})
 }
 
 // drainDelay keeps on accepting for a while. An address that fails meanwhile is left anyway.

@@ -32,13 +32,14 @@ type Server struct {
 	adminListener net.Listener // nil: none
 	admin         *http.Server
 
-	probes   map[string]http.Handler // by path
-	closing  atomic.Bool             // every response ends its connection
-	inHand   atomic.Int64            // requests that a handler has
-	ran      atomic.Bool
-	draining chan struct{}
-	closed   chan struct{}
-	close    sync.Once
+	probes    map[string]http.Handler // by path
+	closing   atomic.Bool             // every response ends its connection
+	inHand    atomic.Int64            // requests that a handler has
+	ran       atomic.Bool
+	announced sync.Once
+	draining  chan struct{}
+	closed    chan struct{}
+	close     sync.Once
 }
 
 // New returns a server for handler that has bound its addresses and does not serve yet. A mux is given
@@ -232,6 +233,9 @@ func (s *Server) Run(ctx context.Context) error {
 	serving.Go(func() { _ = s.http2.http.Serve(s.http2) })
 
 	s.health.SetReady(true)
+	if s.closing.Load() { // StartDraining was called before, or in between
+		s.health.SetReady(false)
+	}
 	s.logger().LogAttrs(ctx, slog.LevelInfo, "http server ready", slog.String("addr", s.Addr().String()))
 	var err error
 	select {

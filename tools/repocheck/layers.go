@@ -76,6 +76,11 @@ var layers = map[string]layer{
 		},
 		tests: []string{"google.golang.org/genproto/googleapis/rpc/errdetails", "google.golang.org/protobuf/types/known"},
 	},
+	// Chassis: the one module that knows both edges and set-up. No client and no Kafka: a service brings its own.
+	"service": {
+		siblings: []string{"errors", "internal", "httpserver", "logging", "tracing"},
+		outside:  []string{"go.uber.org/zap"},
+	},
 	// The command of whoever makes a service: what it links is built on each first use.
 	"cmd/sdk": {outside: []string{"golang.org/x/mod"}},
 	// What a service begins with. Each module that it links is one that every service compiles.
