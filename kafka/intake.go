@@ -30,7 +30,7 @@ type intake struct {
 	changed bool
 	// due is when the first record is that waits for its time; zero: none does.
 	due time.Time
-	now time.Time // when that was looked at
+	now time.Time // of the look at it; zero before the first record that may have to wait
 	// cut are the partitions to be read again.
 	cut []*partition
 }
@@ -92,7 +92,7 @@ func (in *intake) takeLocked(room int) (*partition, []*kgo.Record) {
 	if room == 0 {
 		return nil, nil
 	}
-	in.due = time.Time{}
+	in.due, in.now = time.Time{}, time.Time{}
 	for range len(in.queue) {
 		f := in.queue[0]
 		in.queue = in.queue[1:]
@@ -128,6 +128,7 @@ func (in *intake) takeLocked(room int) (*partition, []*kgo.Record) {
 
 // readyLocked reports whether there is a record that may be handled.
 func (in *intake) readyLocked() bool {
+	in.now = time.Time{}
 	for _, f := range in.queue {
 		if !f.part.revoked && !f.part.waits() && !in.undue(f) {
 			return true

@@ -20,7 +20,9 @@ func (in *intake) undue(f *fetched) bool {
 	if f.part.retry == nil {
 		return false
 	}
-	in.now = time.Now()
+	if in.now.IsZero() {
+		in.now = time.Now() // Once for all partitions.
+	}
 	due := f.waitsUntil(in.now)
 	in.due = earlier(in.due, due)
 	return !due.IsZero()
