@@ -1,0 +1,212 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/logging"
+)
+
+// memoryListener is a listener in memory, for tests in virtual time.
+type memoryListener struct {
+	conns chan net.Conn
+	done  chan struct{}
+	close sync.Once
+}
+
+func newMemoryListener() *memoryListener {
+	return &memoryListener{conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+func (l *memoryListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *memoryListener) Close() error {
+	l.close.Do(func() { close(l.done) })
+	return nil
+}
+
+func (l *memoryListener) Addr() net.Addr { return memoryAddr{} }
+
+type memoryAddr struct{}
+
+func (memoryAddr) Network() string { return "memory" }
+func (memoryAddr) String() string  { return "orders.example.com:80" }
+
+var errRefused = &net.OpError{Op: "dial", Net: "memory", Err: syscall.ECONNREFUSED}
+
+func (l *memoryListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case l.conns <- server:
+		return client, nil
+	case <-l.done:
+		return nil, errRefused
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// life is a service in virtual time, with its signals.
+type life struct {
+	t             *testing.T
+	public, admin *memoryListener
+	signals       chan os.Signal
+	done          chan error
+	log           logbook
+	began         time.Time
+
+	mu     sync.Mutex
+	events []string
+}
+
+// live runs a service until it is ready, or has ended.
+func live(t *testing.T, cfg Config, setup func(context.Context, *Service) error) *life {
+	t.Helper()
+	l := &life{t: t, public: newMemoryListener(), admin: newMemoryListener(), signals: make(chan os.Signal, 2), done: make(chan error, 1)}
+	cfg.Listener, cfg.AdminListener, cfg.NoGlobals, cfg.MemoryRatio = l.public, l.admin, true, -1
+	cfg.Logging = logging.Config{Output: &l.log, Format: logging.FormatJSON}
+	go func() { l.done <- run(t.Context(), cfg, setup, process{signals: l.signals}) }()
+	synctest.Wait()
+	return l
+}
+
+// terminate sends a signal; times of events count from it.
+func (l *life) terminate(sig os.Signal) {
+	l.began = time.Now()
+	l.signals <- sig
+}
+
+// end waits for the end and returns how long the stop took.
+func (l *life) end() (time.Duration, error) {
+	l.t.Helper()
+	err := <-l.done
+	return time.Since(l.began).Round(10 * time.Millisecond), err
+}
+
+// event notes that something happened, and when, in steps of half a second: net/http polls at a Shutdown.
+func (l *life) event(what string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events = append(l.events, what+" at "+time.Since(l.began).Truncate(500*time.Millisecond).String())
+}
+
+func (l *life) wantEvents(want ...string) {
+	l.t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.Equal(l.events, want) {
+		l.t.Errorf("events:\n  %s\nwant:\n  %s", strings.Join(l.events, "\n  "), strings.Join(want, "\n  "))
+	}
+}
+
+// get calls by a connection of its own.
+func (l *life) get(listener *memoryListener, path string) (int, *http.Response, error) {
+	l.t.Helper()
+	transport := &http.Transport{DialContext: listener.dial}
+	defer transport.CloseIdleConnections()
+	res, err := (&http.Client{Transport: transport}).Get("http://orders.example.com" + path)
+	if err != nil {
+		return 0, nil, err
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	return res.StatusCode, res, errors.Join(err, res.Body.Close())
+}
+
+// call sends a request and does not care what comes of it.
+func (l *life) call(path string) {
+	l.t.Helper()
+	go func() { _, _, _ = l.get(l.public, path) }()
+	synctest.Wait()
+}
+
+// logbook takes log lines.
+type logbook struct {
+	mu    sync.Mutex
+	bytes bytes.Buffer
+}
+
+func (b *logbook) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bytes.Write(p)
+}
+
+func (b *logbook) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bytes.String()
+}
+
+// lastLine is what the last line says.
+type lastLine struct {
+	Level  string             `json:"severity_text"`
+	Body   string             `json:"body"`
+	Cause  string             `json:"cause"`
+	Phases map[string]float64 `json:"phases"`
+	Open   []string           `json:"open"`
+	Error  string             `json:"exception.message"`
+	// Telemetry is the loss, an error of its own.
+	Telemetry struct {
+		Message string `json:"message"`
+	} `json:"telemetry"`
+}
+
+func last(t *testing.T, text string) lastLine {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	var l lastLine
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &l); err != nil || l.Body != "service stopped" {
+		t.Fatalf("the last line is %q (%v); all:\n%s", lines[len(lines)-1], err, text)
+	}
+	return l
+}
+
+func (l *life) last() lastLine {
+	l.t.Helper()
+	return last(l.t, l.log.String())
+}
+
+func wantOpen(t *testing.T, l lastLine, want ...string) {
+	t.Helper()
+	if !slices.Equal(l.Open, want) {
+		t.Errorf("open: %q, want %q", l.Open, want)
+	}
+}
+
+// wantTook allows what a loop that polls takes.
+func wantTook(t *testing.T, took, want time.Duration) {
+	t.Helper()
+	if took < want || took > want+150*time.Millisecond {
+		t.Errorf("the stop took %v, want %v", took, want)
+	}
+}
+
+// hang ignores its context. It ends with the test, and whatever waits for it a little later, as a bubble demands.
+func hang(t *testing.T) func(context.Context) error {
+	over := make(chan struct{})
+	t.Cleanup(func() {
+		close(over)
+		time.Sleep(5 * time.Second)
+	})
+	return func(context.Context) error { <-over; return nil }
+}
