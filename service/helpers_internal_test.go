@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -210,3 +211,5 @@ func hang(t *testing.T) func(context.Context) error {
 	})
 	return func(context.Context) error { <-over; return nil }
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"io/fs"
 	"math"
-	"os"
 	"path"
 	"runtime/debug"
 	"slices"
@@ -26,11 +25,11 @@ func (m memoryLimit) log(l *zap.Logger) {
 
 // setMemoryLimit tells the Go runtime how much memory there is, which it does not find out by itself (golang/go#75164):
 // the garbage collector then works harder near the limit instead of being killed at it.
-func setMemoryLimit(ratio float64) memoryLimit {
-	if ratio < 0 || os.Getenv("GOMEMLIMIT") != "" || debug.SetMemoryLimit(-1) != math.MaxInt64 {
+func setMemoryLimit(ratio float64, root fs.FS, getenv func(string) string) memoryLimit {
+	if ratio < 0 || getenv("GOMEMLIMIT") != "" || debug.SetMemoryLimit(-1) != math.MaxInt64 {
 		return memoryLimit{} // switched off, or somebody has decided
 	}
-	limit, ok := containerLimit(os.DirFS("/"))
+	limit, ok := containerLimit(root)
 	if !ok {
 		return memoryLimit{}
 	}

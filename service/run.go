@@ -76,7 +76,7 @@ func newService(ctx context.Context, cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, &startError{err}
 	}
-	limit := setMemoryLimit(cfg.MemoryRatio)
+	limit := setMemoryLimit(cfg.MemoryRatio, os.DirFS("/"), os.Getenv)
 	s := &Service{cfg: cfg, began: time.Now(), halt: newHalt(), ready: make(chan struct{}), draining: make(chan struct{})}
 	if s.logger, err = logging.New(cfg.Name, cfg.Logging); err != nil {
 		return nil, &startError{fmt.Errorf("set up logs: %w", err)}

@@ -117,13 +117,17 @@ func (s *Service) OnStop(name string, stop func(context.Context) error) {
 func (s *Service) register(method, name string, missing bool, add func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	what := method
+	if name != "" {
+		what = fmt.Sprintf("%s(%q)", method, name)
+	}
 	switch {
 	case missing:
-		panic(fmt.Sprintf("service: %s(%q): the function or handler is nil", method, name))
+		panic("service: " + what + ": the function or handler is nil")
 	case name == "" && method != "Handle":
-		panic(fmt.Sprintf("service: %s: the name is empty", method))
+		panic("service: " + what + ": the name is empty")
 	case s.sealed:
-		panic(fmt.Sprintf("service: %s(%q): setup is over", method, name))
+		panic("service: " + what + ": setup is over")
 	}
 	add()
 }
