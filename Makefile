@@ -59,6 +59,19 @@ scaffold: need-go ## make a service from each template outside of the workspace;
 	@$(TOOLS) run ./cmd/scaffold $(ARGS)
 
 ##
+.PHONY: release-check
+release-check: need-go ## what a release needs: the modules as services get them, compared with the last release
+	@$(TOOLS) run ./cmd/release -check
+
+.PHONY: release
+release: need-go ## MODULES="httpclient=v0.2.0 errors=v0.1.1": commit and tag it here (ARGS=-dry-run: in a clone only)
+	@$(TOOLS) run ./cmd/release $(ARGS) $(foreach m,$(MODULES),$(if $(findstring =,$(m)),$(m)))
+
+.PHONY: wire
+wire: need-go ## rewrite the fixtures of what services say to each other
+	@$(TOOLS) run ./cmd/release -wire
+
+##
 # A real Apache Kafka: make kafka says what is missing, if anything is. KAFKA_BROKERS=host:port,… names a running cluster
 # instead, to all of these but make kafka, as to make demo.
 NODES ?= 1

@@ -2,6 +2,7 @@ package modproxy
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,9 @@ import (
 
 	"golang.org/x/mod/modfile"
 )
+
+// WriteReplaces writes the replaces of each go.work without tidying a module; see [Workspace.Replaces].
+func (ws *Workspace) WriteReplaces() error { return ws.writeReplaces(TidyOptions{Log: io.Discard}) }
 
 // writeReplaces writes the replaces of each go.work of the repository: one line for every version of a sibling that a
 // go.mod mentions. They are versioned, because an unversioned replace would also hide a require that cannot be met.

@@ -21,11 +21,9 @@
 package modproxy
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,12 +33,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
-	"golang.org/x/mod/sumdb/dirhash"
 	modzip "golang.org/x/mod/zip"
 )
 
@@ -64,7 +60,7 @@ func NewStage(ctx context.Context, ws *Workspace) (*Stage, error) {
 		return nil, err
 	}
 	s := &Stage{ws: ws, dir: dir, versions: map[string]string{}}
-	if s.env, err = s.environment(ctx); err != nil {
+	if s.env, err = Environment(ctx, filepath.Join(dir, "modcache"), filepath.Join(dir, "proxy")); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -76,47 +72,17 @@ func (s *Stage) Close() error { return os.RemoveAll(s.dir) }
 // Env is the environment of a go command that sees the stage's proxy, without the workspace.
 func (s *Stage) Env() []string { return slices.Clone(s.env) }
 
+// Proxy is the folder that the stage serves modules from.
+func (s *Stage) Proxy() string { return filepath.Join(s.dir, "proxy") }
+
+// Sums are the lines for a go.sum of what the proxy serves.
+func (s *Stage) Sums() []string { return slices.Clone(s.sums) }
+
 // Dir returns the folder of the staged copy of m.
 func (s *Stage) Dir(m *Module) string { return filepath.Join(s.dir, "src", filepath.FromSlash(m.Name)) }
 
 // Version returns the version that the proxy has of m, or "" before m was published.
 func (s *Stage) Version(m *Module) string { return s.versions[m.Path] }
-
-// environment asks the go command for the user's settings and puts the stage's in front of them.
-func (s *Stage) environment(ctx context.Context) ([]string, error) {
-	cmd := exec.CommandContext(ctx, "go", "env", "-json", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GONOSUMDB", "GOROOT")
-	cmd.Dir = s.dir
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("go env: %w", err)
-	}
-	var user struct{ GOMODCACHE, GOPROXY, GOFLAGS, GONOSUMDB, GOROOT string }
-	if err := json.Unmarshal(out, &user); err != nil {
-		return nil, fmt.Errorf("go env: %w", err)
-	}
-	proxy := fileURL(filepath.Join(s.dir, "proxy")) + "," + fileURL(filepath.Join(user.GOMODCACHE, "cache", "download")) + "," + user.GOPROXY
-	return append(os.Environ(),
-		"GOWORK=off",
-		"GOMODCACHE="+filepath.Join(s.dir, "modcache"),
-		"GOPROXY="+proxy,
-		// A GOPRIVATE that covers the siblings would send the go command past the proxy, to the version control.
-		"GONOPROXY=none",
-		"GONOSUMDB="+strings.Trim(user.GONOSUMDB+",github.com/backend-platform/*", ","),
-		// A test binary built with -trimpath does not know where the standard library's sources are.
-		"GOROOT="+user.GOROOT,
-		// Otherwise the throw-away cache could not be removed without chmod.
-		"GOFLAGS="+strings.TrimSpace(user.GOFLAGS+" -modcacherw"),
-	), nil
-}
-
-func fileURL(name string) string {
-	name = filepath.ToSlash(name)
-	if !strings.HasPrefix(name, "/") { // a drive letter
-		name = "/" + name
-	}
-	return "file://" + name
-}
 
 // Copy puts m into the stage, its siblings' versions replaced by those in the proxy, and its go.sum completed with
 // their hashes. Everything that m uses must have been published.
@@ -258,56 +224,17 @@ func (s *Stage) publish(m *Module) error {
 	if err != nil {
 		return err
 	}
-	escaped, err := module.EscapePath(m.Path)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Join(s.dir, "proxy", filepath.FromSlash(escaped), "@v")
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
-	}
-	var archive bytes.Buffer
-	mod := module.Version{Path: m.Path, Version: version}
-	if err := modzip.CreateFromDir(&archive, mod, s.Dir(m)); err != nil {
-		return err
-	}
 	goMod, err := os.ReadFile(filepath.Join(s.Dir(m), "go.mod"))
 	if err != nil {
 		return err
 	}
-	// The time is part of no hash; a fixed one keeps the tree reproducible.
-	info, err := json.Marshal(struct {
-		Version string
-		Time    time.Time
-	}{version, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)})
+	mod := module.Version{Path: m.Path, Version: version}
+	sums, err := WriteModule(s.Proxy(), mod, goMod, func(w io.Writer) error { return modzip.CreateFromDir(w, mod, s.Dir(m)) })
 	if err != nil {
 		return err
-	}
-	for name, data := range map[string][]byte{
-		"list": []byte(version + "\n"), version + ".info": info, version + ".mod": goMod, version + ".zip": archive.Bytes(),
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o666); err != nil {
-			return err
-		}
 	}
 	s.versions[m.Path] = version
-	return s.addSums(mod, filepath.Join(dir, version+".zip"), goMod)
-}
-
-func (s *Stage) addSums(mod module.Version, zipFile string, goMod []byte) error {
-	zipSum, err := dirhash.HashZip(zipFile, dirhash.Hash1)
-	if err != nil {
-		return err
-	}
-	modSum, err := dirhash.Hash1([]string{"go.mod"}, func(string) (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(goMod)), nil
-	})
-	if err != nil {
-		return err
-	}
-	s.sums = append(s.sums,
-		fmt.Sprintf("%s %s %s", mod.Path, mod.Version, zipSum),
-		fmt.Sprintf("%s %s/go.mod %s", mod.Path, mod.Version, modSum))
+	s.sums = append(s.sums, sums...)
 	return nil
 }
 

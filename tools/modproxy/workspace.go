@@ -1,6 +1,7 @@
 package modproxy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"go/parser"
@@ -49,6 +50,9 @@ type Workspace struct {
 	// Circle is the error of modules that use each other, in which case the order is by name and nothing can be
 	// staged. It does not keep Load from working, so that the import that is to blame can be found.
 	Circle error
+	// Releases has the newest version of each module that was tagged, by path. It may be nil: then what the go.mod files
+	// mention is all that is known.
+	Releases map[string]string
 
 	byPath map[string]*Module
 }
@@ -141,12 +145,13 @@ func (ws *Workspace) Mentioned() map[string][]string {
 	return mentioned
 }
 
-// newest returns the newest version of a sibling that any go.mod mentions, or [firstVersion].
+// newest returns the newest version of a sibling that was released or that any go.mod mentions, or [firstVersion].
 func (ws *Workspace) newest(path string) string {
-	if versions := ws.Mentioned()[path]; len(versions) > 0 {
-		return versions[len(versions)-1]
+	newest := ws.Releases[path]
+	for _, version := range ws.Mentioned()[path] {
+		newest = maxVersion(newest, version)
 	}
-	return firstVersion
+	return cmp.Or(newest, firstVersion)
 }
 
 func readWork(name string) (*modfile.WorkFile, error) {

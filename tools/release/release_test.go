@@ -1,0 +1,122 @@
+package release_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const realRepository = "RELEASE_TEST_REPOSITORY"
+
+// The whole life of a few modules, and the services that pin each combination of their versions.
+func TestReleasesOneByOne(t *testing.T) {
+	r := newToy(t, nil)
+	r.mustRelease(all)
+	if d := cmp.Diff("client/v0.1.0\nerrors/v0.1.0\ntemplates/hello/v0.1.0", r.git("tag", "--list")); d != "" {
+		t.Error(d)
+	}
+	if kind := r.git("cat-file", "-t", "client/v0.1.0"); kind != "tag" {
+		t.Errorf("client/v0.1.0 is a %s, not annotated", kind)
+	}
+	if status := r.git("status", "--porcelain"); status != "" {
+		t.Errorf("the tree does not follow: %s", status)
+	}
+	for _, want := range []string{sdk + "errors v0.1.0 h1:", sdk + "errors v0.1.0/go.mod h1:", "example.com/dep v1.1.0 h1:"} {
+		if sums := r.read("client/go.sum"); !strings.Contains(sums, want) {
+			t.Errorf("client/go.sum lacks %q: %s", want, sums)
+		}
+	}
+	if log := r.read("errors/CHANGELOG.md"); !strings.Contains(log, "## [Unreleased]\n\n## [0.1.0] - 20") || !strings.Contains(log, "\n\n### Added\n\n- Code.\n") {
+		t.Errorf("changelog: %s", log)
+	}
+	if fixture := r.read("tools/release/testdata/wire/errors/v0.1.0/problem"); fixture != "code=not_found" {
+		t.Errorf("fixture %q", fixture)
+	}
+	if message := r.git("tag", "--list", "--format=%(contents)", "errors/v0.1.0"); !strings.Contains(message, "### Added\n\n- Code.") {
+		t.Errorf("the tag says %q", message)
+	}
+	wantError(t, r.release(all), "errors/v0.1.0 is there already", "client/v0.1.0 is there already", "templates/hello/v0.1.0 is there already")
+
+	r.edit("errors/errors.go", "// Code is.", "// New is.\nfunc New() {}\n\n// Code is.")
+	r.note("errors", "### Added\n\n- New.")
+	r.commit()
+	r.mustRelease("errors=v0.2.0")
+	if goMod := r.read("client/go.mod"); !strings.Contains(goMod, sdk+"errors v0.1.0") {
+		t.Errorf("client was not released and requires %s", goMod)
+	}
+	if d := cmp.Diff("errors/CHANGELOG.md\ntools/release/testdata/wire/errors/v0.2.0/problem\ntools/release/testdata/wire/errors/v0.2.0/problem.means",
+		r.git("show", "--format=", "--name-only", "HEAD")); d != "" {
+		t.Errorf("the release of errors changed: %s", d)
+	}
+
+	r.edit("client/client.go", "return errors.Code()", "return \"\" + errors.Code()")
+	r.note("client", "### Fixed\n\n- Call.")
+	r.commit()
+	r.mustRelease("client=v0.1.1")
+	if d := cmp.Diff("client/v0.1.0\nclient/v0.1.1\nerrors/v0.1.0\nerrors/v0.2.0\ntemplates/hello/v0.1.0", r.git("tag", "--list")); d != "" {
+		t.Error(d)
+	}
+	env := r.serve(strings.Fields(r.git("tag", "--list"))...)
+	for _, pins := range [][2]string{{"v0.1.0", "v0.1.0"}, {"v0.1.0", "v0.2.0"}, {"v0.1.1", "v0.1.0"}, {"v0.1.1", "v0.2.0"}} {
+		dir := service(t)
+		for _, args := range [][]string{
+			{"get", sdk + "client@" + pins[0], sdk + "errors@" + pins[1]}, {"mod", "tidy"}, {"build", "-mod=readonly", "-o", os.DevNull, "."},
+		} {
+			if _, err := goCommand(t, dir, env, args...); err != nil {
+				t.Fatalf("client %s, errors %s: %v", pins[0], pins[1], err)
+			}
+		}
+		data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err != nil || !strings.Contains(string(data), "client "+pins[0]) || !strings.Contains(string(data), "errors "+pins[1]) {
+			t.Errorf("want client %s and errors %s: %s, %v", pins[0], pins[1], data, err)
+		}
+	}
+}
+
+// service writes a program that uses client and errors.
+func service(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	repository{t, dir}.write(map[string]string{
+		"go.mod": "module example.com/service\n\ngo 1.26.0\n",
+		"main.go": "package main\n\nimport (\n\t\"fmt\"\n\n\t\"" + sdk + "client\"\n\t\"" + sdk + "errors\"\n)\n\n" +
+			"func main() { fmt.Println(client.Call(), errors.Code()) }\n",
+	})
+	return dir
+}
+
+func TestReleaseOfASiblingIsRequired(t *testing.T) {
+	r := released(t)
+	r.edit("errors/errors.go", "// Code is.", "// New is.\nfunc New() string { return \"\" }\n\n// Code is.")
+	r.edit("client/client.go", "return errors.Code()", "return errors.New() + errors.Code()")
+	r.note("errors", "### Added\n\n- New.")
+	r.note("client", "### Fixed\n\n- Call.")
+	r.commit()
+	r.mustRelease("client=v0.1.1 errors=v0.2.0")
+	if goMod := r.read("client/go.mod"); !strings.Contains(goMod, sdk+"errors v0.2.0") {
+		t.Errorf("client/go.mod: %s", goMod)
+	}
+	if sums := r.read("client/go.sum"); !strings.Contains(sums, sdk+"errors v0.2.0 h1:") || strings.Contains(sums, sdk+"errors v0.1.0 h1:") {
+		t.Errorf("client/go.sum: %s", sums)
+	}
+	if work := r.read("go.work"); !strings.Contains(work, sdk+"errors v0.2.0 => ./errors") {
+		t.Errorf("go.work: %s", work)
+	}
+	if err := r.check(); err != nil {
+		t.Errorf("after the release: %v", err)
+	}
+}
+
+func TestGoInstallOfAProgramInANestedModule(t *testing.T) {
+	r := released(t)
+	env := append(r.serve(strings.Fields(r.git("tag", "--list"))...), "GOBIN="+t.TempDir())
+	if _, err := goCommand(t, t.TempDir(), env, "install", sdk+"templates/hello@v0.1.0"); err != nil {
+		t.Error(err)
+	}
+	if _, err := goCommand(t, t.TempDir(), env, "install", sdk+"templates/hello@latest"); err != nil {
+		t.Error(err)
+	}
+}
