@@ -29,7 +29,7 @@ type candidate struct {
 	temp     string
 	stage    *modproxy.Stage // of a check
 	tags     *tagProxy
-	proxies  []string
+	next     map[string]string // of a release: a proxy for each target, by path
 	env      []string
 	versions map[string]string // what services get of each module, by path; "" before its first release
 	sums     []string          // of everything that the proxies have
@@ -48,7 +48,7 @@ func newCandidate(ctx context.Context, g git, temp string, log io.Writer) (*cand
 	if ws.Circle != nil {
 		return nil, ws.Circle
 	}
-	c := &candidate{root: g.dir, git: g, ws: ws, temp: temp, versions: map[string]string{}, log: log}
+	c := &candidate{root: g.dir, git: g, ws: ws, temp: temp, next: map[string]string{}, versions: map[string]string{}, log: log}
 	if c.releases, err = releasesOf(ctx, g, ws); err != nil {
 		return nil, err
 	}
@@ -96,9 +96,19 @@ func (c *candidate) serveTree(ctx context.Context) error {
 }
 
 func (c *candidate) setProxies(ctx context.Context, dirs ...string) (err error) {
-	c.proxies = dirs
 	c.env, err = modproxy.Environment(ctx, filepath.Join(c.temp, "modcache"), dirs...)
 	return err
+}
+
+// proxiesWithout are the proxies of a release but that of one target.
+func (c *candidate) proxiesWithout(m *modproxy.Module) []string {
+	var dirs []string
+	for _, other := range c.examined() {
+		if other != m {
+			dirs = append(dirs, c.next[other.Path])
+		}
+	}
+	return append(dirs, c.tags.dir)
 }
 
 func (c *candidate) close() error {

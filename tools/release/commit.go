@@ -51,8 +51,8 @@ func inspect(ctx context.Context, g git, targets []Target) (startingPoint, error
 	return s, errors.Join(faults...)
 }
 
-// commit makes the release's commit and tags, in the clone.
-func (c *candidate) commit(ctx context.Context, opts Options) error {
+// commit makes the release's commit, in the clone. What the gates may leave in the tree is not part of it.
+func (c *candidate) commit(ctx context.Context) error {
 	var subject []string
 	for _, t := range c.targets {
 		subject = append(subject, t.Name+" "+t.Version)
@@ -64,12 +64,12 @@ func (c *candidate) commit(ctx context.Context, opts Options) error {
 	if _, err := c.git.run(ctx, "add", "--all"); err != nil {
 		return err
 	}
-	if _, err := c.git.feed(ctx, message, "commit", "--quiet", "--file=-"); err != nil {
-		return err
-	}
-	if err := opts.at("committed", c.root); err != nil {
-		return err
-	}
+	_, err := c.git.feed(ctx, message, "commit", "--quiet", "--file=-")
+	return err
+}
+
+// tag makes the release's tags, in the clone.
+func (c *candidate) tag(ctx context.Context) error {
 	for _, m := range c.examined() {
 		t := Target{m.Name, c.target(m)}
 		notes, err := c.changelog(m)

@@ -232,7 +232,7 @@ func TestGoreleaseDecidesFromV1On(t *testing.T) {
 	r.edit("errors/errors.go", "// Code is.", "// New is.\nfunc New() {}\n\n// Code is.")
 	r.note("errors", "### Added\n\n- New.")
 	r.commit()
-	wantError(t, r.release("errors=v1.0.1"), "gorelease on errors", "v1.1.0")
+	wantError(t, r.release("errors=v1.0.1"), "gorelease on errors", "the minor version is not incremented")
 	r.mustRelease("errors=v1.1.0")
 }
 

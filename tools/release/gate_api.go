@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"go/types"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/exp/apidiff"
@@ -116,7 +117,12 @@ func (c *candidate) runGorelease(ctx context.Context, m *modproxy.Module, base, 
 		program = strings.TrimSpace(string(name))
 	}
 	cmd := exec.CommandContext(ctx, program, "-base="+base, "-version="+version)
-	cmd.Dir, cmd.Env = m.Dir, c.env
+	cmd.Dir = m.Dir
+	// It refuses a version that a proxy has already.
+	var err error
+	if cmd.Env, err = modproxy.Environment(ctx, filepath.Join(c.temp, "modcache"), c.proxiesWithout(m)...); err != nil {
+		return err
+	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("gorelease on %s: %w\n%s", m.Name, err, strings.TrimSpace(string(out)))

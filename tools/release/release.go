@@ -10,9 +10,9 @@
 //     written after siblings' go.sum files have recorded the zip's hash ends a service's build with SECURITY ERROR.
 //  2. From the foundations up, each go.mod is made to require the siblings of this release, is tidied, and the module
 //     goes into a file proxy. The go.sum of a module above it then has its real hash, before anything is tagged.
-//  3. The gates see exactly what is recorded: the versions of this release, and of modules that are not in it the
-//     versions that they have.
-//  4. One commit, and one annotated tag for each module, signed where git is set up for it.
+//  3. All of it is one commit. The gates see exactly what that records: the versions of this release, and of modules
+//     that are not in it the versions that they have.
+//  4. One annotated tag for each module, signed where git is set up for it.
 //  5. The tags are read back as the go command reads them, and their hashes compared with those that were recorded.
 //
 // [Check] runs the same gates on any tree, with its modules at pre-release versions.
@@ -59,10 +59,16 @@ func Run(ctx context.Context, opts Options) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := c.commit(ctx); err != nil {
+		return err
+	}
+	if err := opts.at("committed", clone.dir); err != nil {
+		return err
+	}
 	if err := c.pass(ctx, served); err != nil {
 		return err
 	}
-	if err := c.commit(ctx, opts); err != nil {
+	if err := c.tag(ctx); err != nil {
 		return err
 	}
 	if err := c.compareTags(ctx); err != nil {
@@ -115,15 +121,17 @@ func prepare(ctx context.Context, clone git, temp string, opts Options) (*candid
 	if err := c.serveReleases(ctx); err != nil {
 		return nil, err
 	}
-	next := filepath.Join(temp, "next")
-	if err := errors.Join(os.MkdirAll(next, 0o777), c.setProxies(ctx, next, c.tags.dir)); err != nil {
+	for _, m := range c.examined() {
+		c.next[m.Path] = filepath.Join(c.temp, "next", filepath.FromSlash(m.Name))
+	}
+	if err := c.setProxies(ctx, c.proxiesWithout(nil)...); err != nil {
 		return nil, err
 	}
 	for _, m := range c.modules() {
 		c.versions[m.Path] = last(c.releases[m.Path])
 	}
 	for _, m := range c.examined() {
-		if err := c.pin(ctx, m, next); err != nil {
+		if err := c.pin(ctx, m); err != nil {
 			return nil, err
 		}
 	}
@@ -150,8 +158,8 @@ func (c *candidate) moveNotes() (map[string]changelog, error) {
 	return notes, nil
 }
 
-// pin writes a target's go.mod and go.sum and puts the module into the proxy in the folder next.
-func (c *candidate) pin(ctx context.Context, m *modproxy.Module, next string) error {
+// pin writes a target's go.mod and go.sum and puts the module into its proxy.
+func (c *candidate) pin(ctx context.Context, m *modproxy.Module) error {
 	for _, r := range slices.Clone(m.File.Require) {
 		sibling := c.ws.Module(r.Mod.Path)
 		if sibling == nil {
@@ -184,7 +192,7 @@ func (c *candidate) pin(ctx context.Context, m *modproxy.Module, next string) er
 		return err
 	}
 	mod := module.Version{Path: m.Path, Version: c.target(m)}
-	sums, err := modproxy.WriteModule(next, mod, data, func(w io.Writer) error { return c.archive(w, mod, m) })
+	sums, err := modproxy.WriteModule(c.next[m.Path], mod, data, func(w io.Writer) error { return c.archive(w, mod, m) })
 	if err != nil {
 		return fmt.Errorf("zip %s: %w", m.Name, err)
 	}

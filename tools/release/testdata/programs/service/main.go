@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/signal"
@@ -52,7 +53,7 @@ func run() (err error) {
 	}
 	mux := http.NewServeMux()
 	server, err := httpserver.New(mux, httpserver.Config{
-		Addr: "127.0.0.1:0", DrainDelay: -1, Logger: logging.NewLogger(logger),
+		Addr: "127.0.0.1:0", DrainDelay: -1, Logger: slog.New(logging.NewSlogHandler(logger)),
 	})
 	if err != nil {
 		return err
