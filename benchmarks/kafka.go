@@ -15,7 +15,7 @@ func kafkaRows() []row {
 	if onRealKafka() {
 		rows = append(rows, slowRow(256))
 	}
-	return append(rows, keylessRow("does nothing", nothing, 400_000), keylessRow("takes 1 ms", oneMillisecond, 1_000),
+	return append(rows, keylessRow("does nothing", nothing, 400_000), keylessRow("takes 1 ms", oneMillisecond, 5_000),
 		publishRow(1), publishRow(64), redriveRow())
 }
 
