@@ -142,7 +142,7 @@ func (w *worker) run() {
 		}
 		d := w.takeLocked(it, started)
 		s.mu.Unlock()
-		f := w.attempt(d, it)
+		f := w.attempt(d, it, started)
 		now = w.c.now()
 		took := now.Sub(started)
 		if f.err != nil {
@@ -189,11 +189,11 @@ func (w *worker) takeLocked(it *item, now time.Time) *delivery {
 }
 
 // attempt calls the handler and reads what its error means.
-func (w *worker) attempt(d *delivery, it *item) failure {
+func (w *worker) attempt(d *delivery, it *item, now time.Time) failure {
 	if it.part.retry != nil && it.ofAnotherGroup(w.c.group) {
 		return failure{} // It is not for us, and done.
 	}
-	ctx, span := w.c.traces.process(recordContext{d}, it.part.describe, d)
+	ctx, span := w.c.traces.process(recordContext{d}, it.part.describe, d, now)
 	err := call(ctx, w.c.handler, &d.Record)
 	f := failure{err: err}
 	if err != nil {

@@ -44,8 +44,8 @@ func (p *Producer) describe(topic string) *sendDescription {
 
 // send starts the span of a record and returns the record's headers with its
 // context in them.
-func (t *tracing) send(ctx context.Context, about *sendDescription, r *Record) ([]kgo.RecordHeader, trace.Span) {
-	ctx, span := t.start(ctx, about.span, about.options)
+func (t *tracing) send(ctx context.Context, about *sendDescription, r *Record, now time.Time) ([]kgo.RecordHeader, trace.Span) {
+	ctx, span := t.start(ctx, about.span, about.options, now)
 	if span != nil && span.IsRecording() {
 		span.SetAttributes(semconv.MessagingMessageBodySize(len(r.Value)))
 		if r.Value == nil {

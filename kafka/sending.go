@@ -26,7 +26,7 @@ type sending struct {
 // prepare copies a record for the client and starts its span.
 func (p *Producer) prepare(ctx context.Context, r *Record, now time.Time) *sending {
 	about := p.topics.get(r.Topic, p.describe)
-	headers, span := p.traces.send(ctx, about, r)
+	headers, span := p.traces.send(ctx, about, r, now)
 	return &sending{
 		record: kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Timestamp: r.Timestamp, Headers: headers},
 		from:   p, about: about, span: span, started: now, size: sizeOf(r),
@@ -59,7 +59,7 @@ func (s *sending) settle(_ *kgo.Record, err error) {
 // refuse notes that a record is not given to the client.
 func (p *Producer) refuse(ctx context.Context, r *Record, err error) {
 	about, now := p.topics.get(r.Topic, p.describe), time.Now()
-	_, span := p.traces.send(ctx, about, r)
+	_, span := p.traces.send(ctx, about, r, now)
 	p.metrics.sent(about, now, err)
 	p.traces.sent(span, &kgo.Record{Topic: r.Topic}, err)
 }

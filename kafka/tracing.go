@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/internal/buildinfo"
@@ -83,8 +84,13 @@ type spanSource struct {
 	provider   trace.TracerProvider
 	comparable bool // the provider is
 	tracer     trace.Tracer
-	silent     bool // nobody would ever see a span
+	silent     time.Time // until then it is believed that nobody would see a span
 }
+
+// silenceLasts is how long it is believed that nobody sees spans. An SDK that is
+// installed makes the global provider another one. Instrumentation from outside of
+// the process does not, so now and then a span is tried.
+const silenceLasts = time.Second
 
 func newTracing(tp trace.TracerProvider, p propagation.TextMapPropagator, links bool) *tracing {
 	t := &tracing{provider: tp, configured: p, links: links}
@@ -117,15 +123,15 @@ func (t *tracing) current() *spanSource {
 // context makes no spans, whereas an SDK gives every span an id, also one that it
 // drops. A provider that was configured stays the same: if it is the global one of
 // before, it makes spans from when an SDK is installed.
-func (t *tracing) start(ctx context.Context, name string, options []trace.SpanStartOption) (context.Context, trace.Span) {
+func (t *tracing) start(ctx context.Context, name string, options []trace.SpanStartOption, now time.Time) (context.Context, trace.Span) {
 	source := t.current()
-	if source.silent {
+	if now.Before(source.silent) {
 		return ctx, nil
 	}
 	child, span := source.tracer.Start(ctx, name, options...)
 	if t.provider == nil && source.comparable && !span.IsRecording() && span.SpanContext().Equal(trace.SpanContextFromContext(ctx)) {
 		silent := *source
-		silent.silent = true
+		silent.silent = now.Add(silenceLasts)
 		t.source.CompareAndSwap(source, &silent)
 	}
 	return child, span
@@ -133,7 +139,7 @@ func (t *tracing) start(ctx context.Context, name string, options []trace.SpanSt
 
 // process starts the span of one attempt at a record. It is a child of the
 // producer's, or linked to it.
-func (t *tracing) process(ctx context.Context, about *description, d *delivery) (context.Context, trace.Span) {
+func (t *tracing) process(ctx context.Context, about *description, d *delivery, now time.Time) (context.Context, trace.Span) {
 	options := about.span
 	if len(d.Headers) > 0 && t.carried(d.Headers) {
 		remote := t.propagator().Extract(ctx, headerCarrier{&d.Headers})
@@ -143,7 +149,7 @@ func (t *tracing) process(ctx context.Context, about *description, d *delivery) 
 			options = append(options[:len(options):len(options)], trace.WithLinks(link))
 		}
 	}
-	ctx, span := t.start(ctx, about.spanName, options)
+	ctx, span := t.start(ctx, about.spanName, options, now)
 	if span != nil && span.IsRecording() {
 		span.SetAttributes(
 			semconv.MessagingKafkaOffset(int(d.Offset)),

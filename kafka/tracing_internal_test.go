@@ -1,7 +1,9 @@
 package kafka
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
@@ -17,30 +19,78 @@ func TestSpansAndTraceContextBeginWhenTheyAreInstalled(t *testing.T) {
 		otel.SetTracerProvider(noop.NewTracerProvider())
 		otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator())
 	})
-	traces := newTracing(nil, nil, false)
+	traces, now := newTracing(nil, nil, false), time.Now()
 	about := describePartition("g", "test", topicPartition{"t", 0})
 	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 	d := &delivery{Record: Record{Headers: []Header{{Key: "traceparent", Value: []byte(parent)}}}}
 	for range 2 {
-		if _, span := traces.process(t.Context(), about, d); span != nil && span.IsRecording() {
+		if _, span := traces.process(t.Context(), about, d, now); span != nil && span.IsRecording() {
 			t.Fatal("a span is recorded by nobody")
 		}
 	}
-	if _, span := traces.process(t.Context(), about, d); span != nil {
+	if _, span := traces.process(t.Context(), about, d, now); span != nil {
 		t.Error("a span is made for nobody")
 	}
 	otel.SetTextMapPropagator(propagation.TraceContext{})
-	ctx, _ := traces.process(t.Context(), about, d)
+	ctx, _ := traces.process(t.Context(), about, d, now)
 	if got := traceParent(ctx); got != parent {
 		t.Errorf("without an SDK the handler's context carries %q, want the producer's", got)
 	}
 	spans := tracetest.NewSpanRecorder()
 	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)))
-	_, span := traces.process(t.Context(), about, d)
+	_, span := traces.process(t.Context(), about, d, now)
 	traces.end(span, failure{})
 	if ended := spans.Ended(); len(ended) != 1 || ended[0].Parent().SpanID().String() != "00f067aa0ba902b7" {
 		t.Errorf("%d spans ended after an SDK was installed", len(ended))
 	}
+}
+
+// Instrumentation from outside of the process makes the spans of a provider that
+// stays the same.
+func TestASilentProviderIsTriedEachSecond(t *testing.T) {
+	t.Cleanup(func() { otel.SetTracerProvider(noop.NewTracerProvider()) })
+	provider := new(switched)
+	otel.SetTracerProvider(provider)
+	traces, now := newTracing(nil, nil, false), time.Now()
+	about := describePartition("g", "test", topicPartition{"t", 0})
+	for range 3 {
+		_, span := traces.process(t.Context(), about, &delivery{}, now)
+		traces.end(span, failure{})
+	}
+	if provider.started != 1 {
+		t.Errorf("%d spans were started for nobody, want 1", provider.started)
+	}
+	spans := tracetest.NewSpanRecorder()
+	provider.sdk = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("sdk")
+	for range 3 {
+		_, span := traces.process(t.Context(), about, &delivery{}, now.Add(silenceLasts))
+		traces.end(span, failure{})
+	}
+	if got := len(spans.Ended()); got != 3 {
+		t.Errorf("%d spans, want 3", got)
+	}
+}
+
+// switched is a provider that makes no spans until it has an SDK.
+type switched struct {
+	noop.TracerProvider
+	switchedTracer
+}
+
+func (s *switched) Tracer(string, ...trace.TracerOption) trace.Tracer { return &s.switchedTracer }
+
+type switchedTracer struct {
+	noop.Tracer
+	sdk     trace.Tracer
+	started int // for nobody
+}
+
+func (s *switchedTracer) Start(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
+	if s.sdk != nil {
+		return s.sdk.Start(ctx, name, options...)
+	}
+	s.started++
+	return s.Tracer.Start(ctx, name, options...)
 }
 
 // An SDK that drops a span gives it an id all the same, which goes on to the
@@ -54,10 +104,10 @@ func TestSpansThatAreNotSampledKeepTheirIds(t *testing.T) {
 			otel.SetTracerProvider(provider)
 			tp = nil
 		}
-		traces := newTracing(tp, nil, false)
+		traces, now := newTracing(tp, nil, false), time.Now()
 		about := describePartition("g", "test", topicPartition{"t", 0})
 		for range 3 {
-			if _, span := traces.process(t.Context(), about, &delivery{}); span == nil || !span.SpanContext().IsValid() {
+			if _, span := traces.process(t.Context(), about, &delivery{}, now); span == nil || !span.SpanContext().IsValid() {
 				t.Errorf("configured %v: a span without an id", configured)
 			}
 		}
