@@ -49,11 +49,12 @@ func (w *deadLetterWriter) remedy(t deadLetterTopic, need int64, err error) stri
 
 // permit is the command that gives a permission on a topic.
 func (w *deadLetterWriter) permit(operation, topic string) string {
-	return permit(w.c.brokers, operation, topic)
+	return permit(w.c.brokers, topic, operation)
 }
 
-func permit(brokers []string, operation, topic string) string {
-	return command(brokers, "kafka-acls.sh --add --allow-principal User:<name> --operation %s --topic %s", operation, topic)
+// permit is the same for several permissions at once.
+func permit(brokers []string, topic string, operations ...string) string {
+	return command(brokers, "kafka-acls.sh --add --allow-principal User:<name> --operation %s --topic %s", strings.Join(operations, " --operation "), topic)
 }
 
 func (w *deadLetterWriter) command(format string, args ...any) string {

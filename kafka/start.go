@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -93,7 +94,7 @@ func (c *Consumer) explain(ctx context.Context, dials *dialErrors, err error) er
 	if refused := dials.refusal(); refused != nil {
 		return refused
 	}
-	err = dials.explain(err)
+	err = dials.explain(c.nameRights(err))
 	if ctx.Err() == nil || errors.CodeOf(err) == errors.FailedPrecondition {
 		return err
 	}
@@ -131,7 +132,7 @@ func listTopics(ctx context.Context, admin *kadm.Client, topics []string) (detai
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list topics: %w", coded(err))
+		return nil, fmt.Errorf("list topics: %w", coded(whichRefused(ctx, admin, topics, err)))
 	}
 	return details, nil
 }
@@ -153,10 +154,21 @@ func insist(ctx context.Context, ask func() error) error {
 			last = err
 		}
 		if ctx.Err() != nil {
-			return last
+			return unanswered(last)
 		}
 		wait(ctx, metadataMinAge)
 	}
+}
+
+// unanswered says in words that a connection ended before there was an answer.
+func unanswered(err error) error {
+	if !errors.Is(err, io.EOF) {
+		return err
+	}
+	if _, told := errors.AsType[*kgo.ErrFirstReadEOF](err); !told { // That one says what it may mean.
+		err = fmt.Errorf("a broker closed the connection before it answered: %w", err)
+	}
+	return errors.Unavailable.Wrap(err, "")
 }
 
 func wait(ctx context.Context, d time.Duration) {

@@ -3,6 +3,7 @@ package kafka_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -357,4 +358,62 @@ func TestDeadLettersDoNotGoIntoATopicThatIsConsumed(t *testing.T) {
 		t.Fatal("no error")
 	}
 	wants(t, err, errors.InvalidArgument, `DeadLetterTopic is "returns"`)
+}
+
+// A client without any right may not even see its topics: the error says which right
+// on which of them is missing, as it does for one that sees them.
+func TestStartWithoutAnyRightNamesTopicsAndRights(t *testing.T) {
+	const topic = kmsg.ACLResourceTypeTopic
+	for name, c := range map[string]struct {
+		acls []kfake.ACL
+		keep bool
+		want []string
+	}{
+		"on anything": {nil, false, []string{
+			`no permission Read on topic "orders"`, "--operation Read --topic orders", `no permission Read on topic "returns"`, "--operation Read --topic returns",
+		}},
+		"on one of two": {[]kfake.ACL{allow(topic, "orders", kmsg.ACLOperationRead)}, false, []string{`no permission Read on topic "returns"`}},
+		"on dead letters": {[]kfake.ACL{allow(topic, "orders", kmsg.ACLOperationRead), allow(topic, "returns", kmsg.ACLOperationRead)}, false, []string{
+			`no permission Write, Create on topic "dlq.orders.g"`, "--operation Write --operation Create --topic dlq.orders.g",
+		}},
+		"on dead letters that are there": {[]kfake.ACL{allow(topic, "orders", kmsg.ACLOperationRead), allow(topic, "returns", kmsg.ACLOperationRead)}, true, []string{
+			`no permission Write on topic "dlq.orders.g"`,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			secure := secured(c.acls...)
+			secure.Topics = map[string]int{"orders": 1, "returns": 1}
+			bubble(t, secure, func(t *testing.T, b *kafkatest.Broker) {
+				cfg := quiet(t, b)
+				cfg.Connection.Options, cfg.KeepTopics = as("svc", "pw"), c.keep
+				took, err := failsToStart(t, b, []string{"orders", "returns"}, cfg)
+				wants(t, err, errors.PermissionDenied, append(c.want, "TOPIC_AUTHORIZATION_FAILED")...)
+				if len(c.acls) == 1 && strings.Contains(err.Error(), `"orders"`) {
+					t.Errorf("the error names a topic that may be read: %v", err)
+				}
+				if took > 5*time.Second {
+					t.Errorf("took %v", took)
+				}
+			})
+		})
+	}
+}
+
+type hangsUp struct{ net.Conn }
+
+func (hangsUp) Read([]byte) (int, error) { return 0, io.EOF }
+
+// Brokers that close every connection are unavailable, and the error says what that
+// often means.
+func TestStartSaysThatBrokersHangUp(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		cfg := quiet(t, b)
+		dial := cfg.Connection.Dial
+		cfg.Connection.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			return hangsUp{conn}, err
+		}
+		_, err := failsToStart(t, b, []string{"orders"}, cfg)
+		wants(t, err, errors.Unavailable, "did not answer within 10s", "list topics: unavailable", "is TLS missing?")
+	})
 }
