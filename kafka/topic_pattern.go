@@ -27,7 +27,11 @@ func (c ConsumerConfig) pattern() (*regexp.Regexp, error) {
 	if _, err := regexp.Compile(c.TopicPattern); err != nil { // By itself, for its text in the error.
 		return nil, fmt.Errorf("TopicPattern: %w", err)
 	}
-	return regexp.MustCompile(`^(?:` + c.TopicPattern + `)$`), nil
+	pattern, err := regexp.Compile(`^(?:` + c.TopicPattern + `)$`)
+	if err != nil { // It was as large as one may be.
+		return nil, fmt.Errorf("TopicPattern: %w", err)
+	}
+	return pattern, nil
 }
 
 // matching are the topics that match the pattern and are not named already.
@@ -49,15 +53,39 @@ func ownTopic(name string) bool {
 	return IsDeadLetterTopic(name) || IsRetryTopic(name) || strings.HasPrefix(name, parkingPrefix) || strings.HasPrefix(name, "__")
 }
 
+// knownTopics are the topics that are consumed, by name.
+type knownTopics map[string]*knownTopic
+
+type knownTopic struct {
+	matched bool // it is consumed because it matches
+	absent  bool // the last look did not find it
+}
+
+// gone takes out the topics that matched and were not found by this look nor by the
+// one before: a broker that lags behind does not know yet what another one told.
+func (k knownTopics) gone(all kadm.TopicDetails) []string {
+	var gone []string
+	for name, t := range k {
+		_, there := all[name]
+		if t.matched && !there && t.absent {
+			delete(k, name)
+			gone = append(gone, name)
+		}
+		t.absent = !there
+	}
+	slices.Sort(gone)
+	return gone
+}
+
 // discovering looks for topics that match the pattern, while poll runs.
 func (c *Consumer) discovering(ctx context.Context, client *kgo.Client, poll func()) {
 	if c.pattern == nil {
 		poll()
 		return
 	}
-	known := map[string]bool{}
+	known := knownTopics{}
 	for _, topic := range c.subscribed {
-		known[topic] = !ownTopic(topic) && !slices.Contains(c.topics, topic)
+		known[topic] = &knownTopic{matched: !ownTopic(topic) && !slices.Contains(c.topics, topic)}
 	}
 	if len(c.subscribed) == 0 {
 		c.log.WarnContext(ctx, "no topic matches the pattern so far", slog.String("pattern", c.cfg.TopicPattern))
@@ -84,9 +112,8 @@ func (c *Consumer) discovering(ctx context.Context, client *kgo.Client, poll fun
 }
 
 // discover consumes topics that have come, and no longer those that have gone: the
-// client would ask for them for ever. known says which topics are consumed, and which
-// of them because they match.
-func (c *Consumer) discover(ctx context.Context, client *kgo.Client, known map[string]bool) error {
+// client would ask for them for ever.
+func (c *Consumer) discover(ctx context.Context, client *kgo.Client, known knownTopics) error {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.StartTimeout)
 	defer cancel()
 	all, err := kadm.NewClient(client).ListTopics(ctx)
@@ -94,12 +121,11 @@ func (c *Consumer) discover(ctx context.Context, client *kgo.Client, known map[s
 		return fmt.Errorf("list topics: %w", coded(err))
 	}
 	fresh := c.matching(all)
-	for topic, matched := range known {
-		if _, there := all[topic]; matched && !there {
-			delete(known, topic)
-			client.PurgeTopicsFromConsuming(topic)
-			c.log.WarnContext(ctx, "a topic is gone that matched the pattern", slog.String(attrTopic, topic))
-		}
+	for _, topic := range known.gone(all) {
+		client.PurgeTopicsFromConsuming(topic)
+		c.log.WarnContext(ctx, "a topic is gone that matched the pattern", slog.String(attrTopic, topic))
+	}
+	for topic := range known {
 		delete(fresh, topic)
 	}
 	var faults []error
@@ -109,7 +135,7 @@ func (c *Consumer) discover(ctx context.Context, client *kgo.Client, known map[s
 			faults = append(faults, fmt.Errorf("topic %q: %w", topic, err))
 			continue
 		}
-		known[topic] = true
+		known[topic] = &knownTopic{matched: true}
 		c.log.InfoContext(ctx, "a topic that matches the pattern is consumed", slog.String(attrTopic, topic))
 		client.AddConsumeTopics(topics...)
 	}
