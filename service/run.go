@@ -101,6 +101,7 @@ func (s *Service) start(base, runners context.Context, setup func() error) {
 		s.halt.begin(cause{text: "the admin address could not be bound", err: err, quick: true})
 		return
 	}
+	s.logger.Info("service starting", zap.String("admin_addr", s.admin.addr))
 	if !s.setUp(setup) {
 		return
 	}

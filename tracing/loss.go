@@ -100,13 +100,20 @@ type failureLog struct {
 	unlogged int       // failures since then
 	failing  bool
 	logged   bool // whether the current row of failures was logged
+	ended    bool // Shutdown has told what was lost; a service's last line is to be the last
+}
+
+func (l *failureLog) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
 }
 
 // failed takes note of a failure that cost a number of spans or log records.
 func (l *failureLog) failed(err error, lost int) {
 	l.mu.Lock()
 	l.failing = true
-	if !l.last.IsZero() && time.Since(l.last) < logEvery {
+	if l.ended || !l.last.IsZero() && time.Since(l.last) < logEvery {
 		l.unlogged++
 		l.mu.Unlock()
 		return

@@ -118,6 +118,7 @@ func (p *Providers) shutdown(ctx context.Context) error {
 	defer cancel()
 	stopped := p.each(ctx, running.Shutdown)
 	for _, a := range p.accounts {
+		a.log.end()
 		a.abort()
 	}
 	for _, closeConnections := range p.closers {
