@@ -67,6 +67,18 @@ release-check: need-go ## what a release needs: the modules as services get them
 release: need-go ## MODULES="httpclient=v0.2.0 errors=v0.1.1": commit and tag it here (ARGS=-dry-run: in a clone only)
 	@$(TOOLS) run ./cmd/release $(ARGS) $(foreach m,$(MODULES),$(if $(findstring =,$(m)),$(m)))
 
+# A clone is released, in whole and in parts, and services use what was released: for changes of the modules' borders.
+.PHONY: test-release
+test-release: need-go ## release a clone of HEAD, part by part, and use it as a service does
+	RELEASE_TEST_REPOSITORY='$(CURDIR)' $(TOOLS) test -count=1 -tags realrepository -run '^TestReal' -timeout 20m ./release
+
+.PHONY: vulncheck
+vulncheck: need-go ## known vulnerabilities in what the modules call (it asks vuln.go.dev)
+	@scanner=$$(GOWORK=off go -C tools tool -n govulncheck) && for module in $(or $(MODULE),$(MODULES)); do \
+		echo "govulncheck $$module"; out=$$($$scanner -C $$module ./... 2>&1) || { echo "$$out"; \
+			case "$$out" in *vuln.go.dev*|*'dial tcp'*|*'fetching vulnerabilities'*) \
+				echo "make: the list of vulnerabilities cannot be fetched from https://vuln.go.dev: this needs the network, or GOVULNDB=file:///…" >&2;; esac; exit 1; }; done
+
 .PHONY: wire
 wire: need-go ## rewrite the fixtures of what services say to each other
 	@$(TOOLS) run ./cmd/release -wire

@@ -96,6 +96,7 @@ func TestFaultsAreFound(t *testing.T) {
 		}, "", []string{"the service does not answer: status 500"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			r := released(t)
 			test.fault(r)
 			if r.git("status", "--porcelain") != "" {
@@ -139,6 +140,7 @@ func TestAFailureInTheMiddleLeavesNothing(t *testing.T) {
 	for _, step := range []string{"pinned", "committed", "import"} {
 		for _, how := range []string{"fails", "is interrupted"} {
 			t.Run(step+" "+how, func(t *testing.T) {
+				t.Parallel()
 				r := released(t)
 				r.note("errors", "### Fixed\n\n- Something.")
 				r.commit()

@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// realRepository is the variable that names this repository's root to the tests with the tag realrepository, which
+// keep the user's settings of the go command.
 const realRepository = "RELEASE_TEST_REPOSITORY"
 
 // The whole life of a few modules, and the services that pin each combination of their versions.
@@ -59,33 +61,30 @@ func TestReleasesOneByOne(t *testing.T) {
 	if d := cmp.Diff("client/v0.1.0\nclient/v0.1.1\nerrors/v0.1.0\nerrors/v0.2.0\ntemplates/hello/v0.1.0", r.git("tag", "--list")); d != "" {
 		t.Error(d)
 	}
+	pinEach(t, r, "client", "v0.1.1", "package main\n\nimport (\n\t\"fmt\"\n\n\t\""+sdk+"client\"\n\t\""+sdk+"errors\"\n)\n\n"+
+		"func main() { fmt.Println(client.Call(), errors.Code()) }\n")
+}
+
+// pinEach builds a service with the dependent at v0.1.0 and at its newer version, each with errors at v0.1.0 and v0.2.0,
+// as a user would: go get, go mod tidy, go build.
+func pinEach(t *testing.T, r repository, dependent, newer, program string) {
+	t.Helper()
 	env := r.serve(strings.Fields(r.git("tag", "--list"))...)
-	for _, pins := range [][2]string{{"v0.1.0", "v0.1.0"}, {"v0.1.0", "v0.2.0"}, {"v0.1.1", "v0.1.0"}, {"v0.1.1", "v0.2.0"}} {
-		dir := service(t)
+	for _, pins := range [][2]string{{"v0.1.0", "v0.1.0"}, {"v0.1.0", "v0.2.0"}, {newer, "v0.1.0"}, {newer, "v0.2.0"}} {
+		dir := t.TempDir()
+		repository{t, dir}.write(map[string]string{"go.mod": "module example.com/service\n\ngo 1.26.0\n", "main.go": program})
 		for _, args := range [][]string{
-			{"get", sdk + "client@" + pins[0], sdk + "errors@" + pins[1]}, {"mod", "tidy"}, {"build", "-mod=readonly", "-o", os.DevNull, "."},
+			{"get", sdk + dependent + "@" + pins[0], sdk + "errors@" + pins[1]}, {"mod", "tidy"}, {"build", "-mod=readonly", "-o", os.DevNull, "."},
 		} {
 			if _, err := goCommand(t, dir, env, args...); err != nil {
-				t.Fatalf("client %s, errors %s: %v", pins[0], pins[1], err)
+				t.Fatalf("%s %s, errors %s: %v", dependent, pins[0], pins[1], err)
 			}
 		}
 		data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-		if err != nil || !strings.Contains(string(data), "client "+pins[0]) || !strings.Contains(string(data), "errors "+pins[1]) {
-			t.Errorf("want client %s and errors %s: %s, %v", pins[0], pins[1], data, err)
+		if err != nil || !strings.Contains(string(data), dependent+" "+pins[0]) || !strings.Contains(string(data), "errors "+pins[1]) {
+			t.Errorf("want %s %s and errors %s: %s, %v", dependent, pins[0], pins[1], data, err)
 		}
 	}
-}
-
-// service writes a program that uses client and errors.
-func service(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	repository{t, dir}.write(map[string]string{
-		"go.mod": "module example.com/service\n\ngo 1.26.0\n",
-		"main.go": "package main\n\nimport (\n\t\"fmt\"\n\n\t\"" + sdk + "client\"\n\t\"" + sdk + "errors\"\n)\n\n" +
-			"func main() { fmt.Println(client.Call(), errors.Code()) }\n",
-	})
-	return dir
 }
 
 func TestReleaseOfASiblingIsRequired(t *testing.T) {

@@ -67,10 +67,10 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println("http://" + listener.Addr().String())
-	go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, client.Call()) }))
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt)
+	fmt.Println("http://" + listener.Addr().String())
+	go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, client.Call()) }))
 	<-stop
 }
 `,
@@ -257,9 +257,9 @@ func (r repository) releaseContext(ctx context.Context, targets string, change .
 	return release.Run(ctx, opts)
 }
 
-func (r repository) mustRelease(targets string) {
+func (r repository) mustRelease(targets string, change ...func(*release.Options)) {
 	r.t.Helper()
-	if err := r.release(targets); err != nil {
+	if err := r.release(targets, change...); err != nil {
 		r.t.Fatal(err)
 	}
 }
