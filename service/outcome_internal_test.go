@@ -125,15 +125,17 @@ func TestSetupDecidesWhetherTheServiceRuns(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var l *life
+				there := make(chan struct{}) // closed when l is
 				l = live(t, Config{}, func(_ context.Context, s *Service) error {
+					<-there
 					s.OnStop("producer", func(context.Context) error { l.event("producer"); return nil })
 					s.OnStop("db", func(context.Context) error { l.event("db"); return nil })
 					s.Go("orders", func(context.Context) error { t.Error("a runner has run"); return nil })
 					s.Handle(http.NotFoundHandler())
-					time.Sleep(time.Second) // until l is there
 					l.began = time.Now()
 					return c.end()
 				})
+				close(there)
 				took, err := l.end()
 				if (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 					t.Errorf("Run = %v, want %q", err, c.err)

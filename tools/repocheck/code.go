@@ -9,7 +9,7 @@ import (
 )
 
 // Code returns what the house rules forbid in Go files: init functions in an SDK module, os.Exit and log.Fatal
-// outside a command, and time.Sleep in the tests of a package that never opens a synctest bubble.
+// outside a command or the function Main that is all of one, and time.Sleep in the tests of a package that never opens a synctest bubble.
 func Code(r *Repo) ([]Fault, error) {
 	var faults []Fault
 	r.files(func(m *Module, p *Package, f *File) {
@@ -20,6 +20,9 @@ func Code(r *Repo) ([]Fault, error) {
 		}
 		names := imported(f)
 		ast.Inspect(f.File, func(n ast.Node) bool {
+			if fn, ok := n.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "Main" {
+				return false
+			}
 			call, ok := n.(*ast.SelectorExpr)
 			if !ok {
 				return true
