@@ -24,12 +24,15 @@ const brokersVariable = "KAFKA_BROKERS"
 // protocolVariable chooses the protocol of the suite's groups; empty: the default.
 const protocolVariable = "KAFKA_GROUP_PROTOCOL"
 
-// TestMain runs a member of a group where a test started this binary as one. On a
+// TestMain runs a member of a group, or a redrive, where a test started this binary as one. On a
 // real Kafka the suite mostly waits, so that its tests run side by side whatever
 // the number of processors is.
 func TestMain(m *testing.M) {
 	if os.Getenv(memberVariable) != "" {
 		os.Exit(runMember())
+	}
+	if os.Getenv(redriverVariable) != "" {
+		os.Exit(runRedriver())
 	}
 	flag.Parse()
 	if os.Getenv(brokersVariable) != "" {
