@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -249,9 +250,19 @@ func TestAReleaseIsByTheUserOfTheRepository(t *testing.T) {
 	r.git("config", "user.email", "release@example.com")
 	r.git("config", "core.hooksPath", "hooks")
 	r.write(map[string]string{".git/hooks/pre-commit": "#!/bin/sh\nexit 1\n"})
+	// What git asks of gpg: a line about it, and a signature.
+	r.write(map[string]string{".git/gpg": "#!/bin/sh\ncat >/dev/null\nprintf '\\n[GNUPG:] SIG_CREATED \\n' >&2\necho '-----BEGIN PGP SIGNATURE-----'\n"})
+	if err := os.Chmod(filepath.Join(r.dir, ".git", "gpg"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r.git("config", "gpg.program", filepath.Join(r.dir, ".git", "gpg"))
+	r.git("config", "tag.gpgSign", "true")
 	r.note("errors", "### Fixed\n\n- Something.")
 	r.commit()
 	r.mustRelease("errors=v0.1.1")
+	if tag := r.git("cat-file", "tag", "errors/v0.1.1"); !strings.Contains(tag, "BEGIN PGP SIGNATURE") {
+		t.Errorf("the tag is not signed: %s", tag)
+	}
 	if who := r.git("log", "-1", "--format=%cn"); who != "Release Team" {
 		t.Errorf("committed by %s", who)
 	}
