@@ -50,7 +50,7 @@ func gateService(ctx context.Context, c *candidate) error {
 	if err := c.build(ctx, dir, []string{"-o", bin}, append(patterns, ".")...); err != nil {
 		return fmt.Errorf("a service that uses all modules does not build: %w", err)
 	}
-	if _, err := c.goCommand(ctx, dir, "vet", "-mod=readonly", "."); err != nil {
+	if _, err := c.goCommand(ctx, dir, "vet", "-mod=readonly", "-trimpath", "."); err != nil {
 		return err
 	}
 	if err := checkPins(dir, requires); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 )
 
 // gateStandalone: each module builds and is vetted, tests included, without the workspace and without leave to change
@@ -18,7 +19,7 @@ func gateStandalone(ctx context.Context, c *candidate) error {
 	var faults []error
 	for _, m := range c.examined() {
 		for _, step := range steps {
-			args := append(step[:len(step):len(step)], "-mod=readonly", "-trimpath", "./...")
+			args := slices.Concat(step, []string{"-mod=readonly", "-trimpath", "./..."})
 			if _, err := c.goCommand(ctx, c.dir(m), args...); err != nil {
 				faults = append(faults, fmt.Errorf("%s does not stand alone with the siblings that its go.mod requires: release those that it needs newer with it: %w", m.Name, err))
 				break
