@@ -33,8 +33,7 @@ func Code(r *Repo) ([]Fault, error) {
 			}
 			switch name := names[pkg.Name] + "." + call.Sel.Name; {
 			case name == "os.Exit" || strings.HasPrefix(name, "log.Fatal") || strings.HasPrefix(name, "log.Panic"):
-				// service.Main is the end of a main, and says so.
-				if !f.Test && f.File.Name.Name != "main" && (m.Name != "service" || name != "os.Exit") {
+				if !f.Test && f.File.Name.Name != "main" {
 					faults = append(faults, r.at(f, call.Pos(), "%s outside of a command: return an error", name))
 				}
 			case name == "time.Sleep" && f.Test && !p.bubbles():
