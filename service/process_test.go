@@ -67,11 +67,10 @@ func (p *process) line(t *testing.T, body string) map[string]any {
 	t.Helper()
 	for {
 		p.mu.Lock()
-		i := slices.IndexFunc(p.lines, func(l map[string]any) bool { return l["body"] == body })
-		grown := p.grown
+		lines, grown := p.lines, p.grown
 		p.mu.Unlock()
-		if i >= 0 {
-			return p.lines[i]
+		if i := slices.IndexFunc(lines, func(l map[string]any) bool { return l["body"] == body }); i >= 0 {
+			return lines[i]
 		}
 		select {
 		case <-grown:
@@ -224,7 +223,7 @@ func TestALogThatNobodyReadsEndsNobody(t *testing.T) {
 	}
 	_ = read.Close() // the reader dies
 	for range 3 {
-		res, err := http.Post(p.url+"/broken", "", nil) // writes a line
+		res, err := http.Post(p.url+"/print", "", nil)
 		if err != nil {
 			t.Fatalf("the service is gone: %v", err)
 		}
