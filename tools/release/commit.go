@@ -117,7 +117,8 @@ func (s startingPoint) take(ctx context.Context, clone git, targets []Target) er
 		return err
 	}
 	fetch := []string{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", clone.dir, "HEAD"}
-	refs := fmt.Sprintf("start\nupdate refs/heads/%s %s %s\n", s.branch, commit, s.commit)
+	var refs strings.Builder
+	refs.WriteString(fmt.Sprintf("start\nupdate refs/heads/%s %s %s\n", s.branch, commit, s.commit))
 	undo := fmt.Sprintf("start\nupdate refs/heads/%s %s %s\n", s.branch, s.commit, commit)
 	for _, t := range targets {
 		object, err := clone.run(ctx, "rev-parse", "refs/tags/"+t.tag())
@@ -125,7 +126,7 @@ func (s startingPoint) take(ctx context.Context, clone git, targets []Target) er
 			return err
 		}
 		fetch = append(fetch, "refs/tags/"+t.tag())
-		refs += fmt.Sprintf("create refs/tags/%s %s\n", t.tag(), object)
+		refs.WriteString(fmt.Sprintf("create refs/tags/%s %s\n", t.tag(), object))
 		undo += fmt.Sprintf("delete refs/tags/%s %s\n", t.tag(), object)
 	}
 	if _, err := s.git.run(ctx, fetch...); err != nil {
@@ -139,7 +140,7 @@ func (s startingPoint) take(ctx context.Context, clone git, targets []Target) er
 		return fmt.Errorf("the tree was changed while the release was made: nothing is released\n%s", changed)
 	}
 	ctx = context.WithoutCancel(ctx)
-	if _, err := s.git.feed(ctx, refs+"prepare\ncommit\n", "update-ref", "--create-reflog", "-m", "release", "--stdin"); err != nil {
+	if _, err := s.git.feed(ctx, refs.String()+"prepare\ncommit\n", "update-ref", "--create-reflog", "-m", "release", "--stdin"); err != nil {
 		return err
 	}
 	if _, err := s.git.run(ctx, "read-tree", "-m", "-u", s.commit, commit); err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -33,10 +34,8 @@ func Render(dir string, m Manifest) (Files, error) {
 			return err
 		}
 		name := filepath.ToSlash(rel)
-		for _, other := range notRendered {
-			if name == other {
-				return nil
-			}
+		if slices.Contains(notRendered, name) {
+			return nil
 		}
 		data, err := os.ReadFile(file)
 		if err != nil {
