@@ -61,7 +61,7 @@ func (p *stopping) endSetup() {
 
 // fault notes an error, once: a cause is often a runner's error, too.
 func (p *stopping) fault(err error) {
-	if err != nil && !slices.ContainsFunc(p.faults, func(f error) bool { return f == err }) {
+	if err != nil && !slices.Contains(p.faults, err) {
 		p.faults = append(p.faults, err)
 	}
 }

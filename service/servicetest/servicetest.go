@@ -83,7 +83,7 @@ func (s *Service) await(t testing.TB, registered <-chan *service.Service) {
 	for {
 		select {
 		case s.Service = <-registered:
-			ready = s.Service.Ready()
+			ready = s.Ready()
 		case <-ready:
 			return
 		case <-s.done:

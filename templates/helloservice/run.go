@@ -28,12 +28,6 @@ type app struct {
 // handle sets the handler of public HTTP.
 func (a *app) handle(handler http.Handler) { a.handler = handler }
 
-// start runs something beside the server, until its context ends. When it fails the service stops.
-func (a *app) start(runner func(context.Context) error) { a.runners = append(a.runners, runner) }
-
-// onStop closes something after everything that uses it has ended; the last registered first.
-func (a *app) onStop(stop func(context.Context) error) { a.stops = append(a.stops, stop) }
-
 // run is the life of the service: logs and traces, setup, then HTTP and runners until a signal or a failure. It stops
 // in the other order: requests drain, runners finish what they hold, resources close, telemetry is sent.
 func run(name string, setup func(context.Context, *app) error) error {

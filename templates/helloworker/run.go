@@ -25,9 +25,6 @@ type app struct {
 	stops   []func(context.Context) error
 }
 
-// handle sets the handler of public HTTP.
-func (a *app) handle(handler http.Handler) { a.handler = handler }
-
 // start runs something beside the server, until its context ends. When it fails the service stops.
 func (a *app) start(runner func(context.Context) error) { a.runners = append(a.runners, runner) }
 
