@@ -118,7 +118,7 @@ func (s startingPoint) take(ctx context.Context, clone git, targets []Target) er
 	}
 	fetch := []string{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", clone.dir, "HEAD"}
 	var refs strings.Builder
-	refs.WriteString(fmt.Sprintf("start\nupdate refs/heads/%s %s %s\n", s.branch, commit, s.commit))
+	fmt.Fprintf(&refs, "start\nupdate refs/heads/%s %s %s\n", s.branch, commit, s.commit)
 	undo := fmt.Sprintf("start\nupdate refs/heads/%s %s %s\n", s.branch, s.commit, commit)
 	for _, t := range targets {
 		object, err := clone.run(ctx, "rev-parse", "refs/tags/"+t.tag())
@@ -126,7 +126,7 @@ func (s startingPoint) take(ctx context.Context, clone git, targets []Target) er
 			return err
 		}
 		fetch = append(fetch, "refs/tags/"+t.tag())
-		refs.WriteString(fmt.Sprintf("create refs/tags/%s %s\n", t.tag(), object))
+		fmt.Fprintf(&refs, "create refs/tags/%s %s\n", t.tag(), object)
 		undo += fmt.Sprintf("delete refs/tags/%s %s\n", t.tag(), object)
 	}
 	if _, err := s.git.run(ctx, fetch...); err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -54,7 +55,7 @@ func TestDeploymentsHaveProbesAndGrace(t *testing.T) {
 	for _, template := range templates {
 		deployment := documents(t, template, "deploy/"+template+".yaml")[0]
 		pod := []any{"spec", "template", "spec"}
-		container := append(pod[:len(pod):len(pod)], "containers", 0)
+		container := slices.Concat(pod, []any{"containers", 0})
 		for _, want := range []struct {
 			value any
 			path  []any

@@ -113,6 +113,10 @@ func (p *process) kill() error {
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	<-p.ended
+	if err := <-p.ended; err != nil {
+		if _, killed := errors.AsType[*exec.ExitError](err); !killed {
+			return err
+		}
+	}
 	return nil
 }
