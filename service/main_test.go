@@ -81,7 +81,10 @@ var kinds = map[string]func(context.Context, *service.Service) error{
 	},
 }
 
-func hangForever(context.Context) error { select {} }
+func hangForever(context.Context) error {
+	fmt.Println("hangs")
+	select {}
+}
 
 func orders() *http.ServeMux {
 	mux := http.NewServeMux()

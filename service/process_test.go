@@ -62,7 +62,7 @@ func (p *process) read(stdout io.Reader) {
 	}
 }
 
-// line waits for a log line.
+// line waits for a log line, or for another that has this text alone.
 func (p *process) line(t *testing.T, body string) map[string]any {
 	t.Helper()
 	for {
@@ -139,7 +139,7 @@ func TestExitCodes(t *testing.T) {
 		{"setup panics", nil, "", nil, 1, "setup failed", ""},
 		{"job", []string{"SERVICE_STOP_TIMEOUT=never"}, "", nil, 1, "", ""},
 		{"job", []string{"OTEL_TRACES_SAMPLER=maybe"}, "", nil, 1, "", ""},
-		{"runner hangs", []string{"SERVICE_STOP_TIMEOUT=1s"}, "service ready", syscall.SIGTERM, 1, "signal: terminated", `runner "orders"`},
+		{"runner hangs", []string{"SERVICE_STOP_TIMEOUT=1s"}, "hangs", syscall.SIGTERM, 1, "signal: terminated", `runner "orders"`},
 	} {
 		t.Run(c.kind+strings.Join(c.env, " ")+fmt.Sprint(c.sig), func(t *testing.T) {
 			t.Parallel()
@@ -170,7 +170,8 @@ func TestExitCodes(t *testing.T) {
 
 func TestASecondSignalEndsTheProcess(t *testing.T) {
 	t.Parallel()
-	p := startProcess(t, "runner hangs").ready(t) // it has 19 s
+	p := startProcess(t, "runner hangs") // it has 19 s
+	p.line(t, "hangs")
 	began := time.Now()
 	p.signal(t, syscall.SIGTERM)
 	p.line(t, "service stopping")
@@ -238,7 +239,8 @@ func TestALogThatNobodyReadsEndsNobody(t *testing.T) {
 // SIGQUIT is Go's: it dumps every goroutine.
 func TestSIGQUITDumpsGoroutines(t *testing.T) {
 	t.Parallel()
-	p := startProcess(t, "runner hangs").ready(t)
+	p := startProcess(t, "runner hangs")
+	p.line(t, "hangs")
 	p.signal(t, syscall.SIGQUIT)
 	code, _ := p.end(t)
 	if text := p.stderr.String(); code != 2 || !strings.Contains(text, "SIGQUIT") || !strings.Contains(text, "hangForever") {
