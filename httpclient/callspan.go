@@ -3,6 +3,7 @@ package httpclient
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -29,7 +30,7 @@ func (t *transport) inSpan(req *http.Request) (*http.Response, error) {
 	if route != "" {
 		attrs = append(attrs, httpconv.URLTemplate.String(route))
 	}
-	ctx, span := t.telemetry.tracer.Start(req.Context(), "call "+t.name, trace.WithAttributes(attrs...))
+	ctx, span := t.telemetry.spans.Start(req.Context(), time.Now(), "call "+t.name, trace.WithAttributes(attrs...))
 	defer span.End()
 	resp, err := t.hedgedOrNot(req.WithContext(ctx))
 	if err != nil {

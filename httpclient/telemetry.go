@@ -3,8 +3,6 @@ package httpclient
 import (
 	"context"
 	"net/http"
-	"reflect"
-	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -18,74 +16,38 @@ import (
 	"github.com/backend-platform/sdk/internal/buildinfo"
 	"github.com/backend-platform/sdk/internal/httpconv"
 	"github.com/backend-platform/sdk/internal/redact"
+	"github.com/backend-platform/sdk/internal/spans"
 )
 
 const scopeName = buildinfo.Prefix + moduleName
 
 // telemetry is what the attempts of a client report to.
 type telemetry struct {
-	provider   trace.TracerProvider    // nil: the global one
-	silent     atomic.Pointer[silence] // the global provider that has no SDK; nil: there is one
-	tracer     trace.Tracer
+	spans      *spans.Source
 	kind       trace.SpanStartOption
 	propagator propagation.TextMapPropagator
 	metrics    metrics
 }
 
-// silence spares a call its span where nobody would see it. An SDK that is installed makes the global
-// provider another one. Instrumentation from outside of the process does not, so now and then a span is tried.
-type silence struct {
-	provider trace.TracerProvider
-	until    time.Time
-}
-
-const silenceLasts = time.Second
-
 func newTelemetry(cfg Config) (*telemetry, error) {
-	t := &telemetry{provider: cfg.TracerProvider, kind: trace.WithSpanKind(trace.SpanKindClient)}
 	if cfg.Propagator == nil {
 		cfg.Propagator = otel.GetTextMapPropagator()
 	}
-	t.tracer = t.currentProvider().Tracer(scopeName, trace.WithInstrumentationVersion(buildinfo.Version(moduleName)))
-	t.propagator = cfg.Propagator
 	m, err := newMetrics(cfg.MeterProvider)
-	t.metrics = m
-	return t, err
-}
-
-func (t *telemetry) currentProvider() trace.TracerProvider {
-	if t.provider != nil {
-		return t.provider
-	}
-	return otel.GetTracerProvider()
+	return &telemetry{
+		spans:      spans.New(cfg.TracerProvider, scopeName, trace.WithInstrumentationVersion(buildinfo.Version(moduleName))),
+		kind:       trace.WithSpanKind(trace.SpanKindClient),
+		propagator: cfg.Propagator,
+		metrics:    m,
+	}, err
 }
 
 // start starts a span, or none where nobody would ever see it: span is nil then.
-//
-// Without an SDK, a span and its attributes cost seven allocations for nothing. A provider that gives
-// back the parent's span context makes no spans, whereas an SDK gives every span an id, also one that
-// it drops. A provider that was configured is not judged so: if it is the global one of before, it makes
-// spans from when an SDK is installed.
 func (t *telemetry) start(ctx context.Context, c *call, now time.Time) (context.Context, trace.Span) {
-	provider := t.currentProvider()
-	if silent := t.silent.Load(); silent != nil && silent.provider == provider && now.Before(silent.until) {
+	if t.spans.Silent(now) {
 		return ctx, nil
 	}
-	child, span := t.tracer.Start(ctx, c.spanName(), t.kind, trace.WithAttributes(c.startAttrs()...))
-	if t.provider == nil {
-		t.notice(provider, !span.IsRecording() && span.SpanContext().Equal(trace.SpanContextFromContext(ctx)), now)
-	}
-	return child, span
-}
-
-// notice remembers whether the global provider makes spans.
-func (t *telemetry) notice(provider trace.TracerProvider, idle bool, now time.Time) {
-	switch {
-	case idle && reflect.TypeOf(provider).Comparable():
-		t.silent.Store(&silence{provider, now.Add(silenceLasts)})
-	case t.silent.Load() != nil:
-		t.silent.Store(nil)
-	}
+	return t.spans.Start(ctx, now, c.spanName(), t.kind, trace.WithAttributes(c.startAttrs()...))
 }
 
 // spanName is the method, and the route where it is known.

@@ -128,7 +128,7 @@ func (l *layers) enter(w http.ResponseWriter, r *http.Request) (*exchange, http.
 }
 
 func (l *layers) newExchange(now time.Time) *exchange {
-	if l.tracer == nil || !l.tracer.isHeard(now) {
+	if l.tracer == nil || l.tracer.spans.Idle() {
 		return new(exchange)
 	}
 	x := new(tracedExchange)

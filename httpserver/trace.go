@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"reflect"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -22,6 +21,7 @@ import (
 	"github.com/backend-platform/sdk/internal/buildinfo"
 	"github.com/backend-platform/sdk/internal/httpconv"
 	"github.com/backend-platform/sdk/internal/redact"
+	"github.com/backend-platform/sdk/internal/spans"
 )
 
 // scope names the instrumentation.
@@ -57,68 +57,23 @@ func Trace(next http.Handler, cfg TraceConfig) (http.Handler, error) {
 }
 
 type tracer struct {
-	provider   trace.TracerProvider // nil: the global one
-	tracer     trace.Tracer
+	spans      *spans.Source
 	propagator propagation.TextMapPropagator
 	public     bool
 	metrics    *metrics
-	// idle says that the last request's span came from nowhere: there is no SDK, so attributes would be made for
-	// nobody. When an SDK is installed afterwards, the first span gets its attributes too late for a sampler alone.
-	idle atomic.Bool
-	// silent is the global provider that has no SDK, and until when that is believed; nil: there is one.
-	silent atomic.Pointer[silence]
 }
-
-// silence spares a request its span where nobody would see it. An SDK that is installed makes the global
-// provider another one. Instrumentation from outside of the process does not, so now and then a span is tried.
-type silence struct {
-	provider trace.TracerProvider
-	until    time.Time
-}
-
-const silenceLasts = time.Second
 
 func newTracer(cfg TraceConfig) (*tracer, error) {
-	provider := cfg.TracerProvider
-	if provider == nil {
-		provider = otel.GetTracerProvider()
-	}
 	m, err := newMetrics(cfg.MeterProvider)
 	if err != nil {
 		return nil, err
 	}
 	return &tracer{
-		provider:   cfg.TracerProvider,
-		tracer:     provider.Tracer(scope, trace.WithInstrumentationVersion(buildinfo.Version("httpserver"))),
+		spans:      spans.New(cfg.TracerProvider, scope, trace.WithInstrumentationVersion(buildinfo.Version("httpserver"))),
 		propagator: cfg.Propagator,
 		public:     cfg.Public,
 		metrics:    m,
 	}, nil
-}
-
-// isSilent reports whether a span would be made for nobody.
-func (t *tracer) isSilent(now time.Time) bool {
-	if t.provider != nil {
-		return false
-	}
-	silent := t.silent.Load()
-	return silent != nil && silent.provider == otel.GetTracerProvider() && now.Before(silent.until)
-}
-
-// isHeard reports whether attributes are worth their making.
-func (t *tracer) isHeard(now time.Time) bool { return !t.idle.Load() && !t.isSilent(now) }
-
-// notice remembers whether there is an SDK.
-func (t *tracer) notice(idle bool, now time.Time) {
-	if t.provider != nil {
-		t.idle.Store(idle)
-		return
-	}
-	if provider := otel.GetTracerProvider(); idle && reflect.TypeOf(provider).Comparable() {
-		t.silent.Store(&silence{provider, now.Add(silenceLasts)})
-		return
-	}
-	t.silent.Store(nil)
 }
 
 // These are made once, to save each request their allocations.
@@ -173,14 +128,16 @@ func (t *tracer) start(ctx context.Context, x *exchange, r *http.Request) contex
 		ctx = remote
 	}
 	x.traced.counted = t.metrics.begin(ctx, r)
-	if t.isSilent(x.start) {
+	if t.spans.Silent(x.start) {
 		return ctx
 	}
 	return t.startSpan(ctx, remote, x, r)
 }
 
+// startSpan makes no attributes after a span that nobody saw. The first one that somebody sees gets them afterwards,
+// too late for a sampler alone.
 func (t *tracer) startSpan(ctx, remote context.Context, x *exchange, r *http.Request) context.Context {
-	idle := t.idle.Load()
+	idle := t.spans.Idle()
 	options := x.traced.options
 	options = append(options, serverKind)
 	if !idle {
@@ -193,13 +150,9 @@ func (t *tracer) startSpan(ctx, remote context.Context, x *exchange, r *http.Req
 			options = append(options, trace.WithLinks(trace.Link{SpanContext: caller}))
 		}
 	}
-	parent := trace.SpanContextFromContext(ctx).SpanID()
-	ctx, x.traced.span = t.tracer.Start(ctx, methodName(r.Method), options...)
-	if now := x.traced.span.SpanContext().SpanID() == parent; now || idle {
-		t.notice(now, x.start)
-		if idle && !now {
-			x.traced.span.SetAttributes(startAttributes(nil, r)...)
-		}
+	ctx, x.traced.span = t.spans.Start(ctx, x.start, methodName(r.Method), options...)
+	if idle && x.traced.span.IsRecording() {
+		x.traced.span.SetAttributes(startAttributes(nil, r)...)
 	}
 	return ctx
 }

@@ -9,6 +9,7 @@
 //   - httpconv: what the HTTP client and the HTTP server must agree on: OpenTelemetry's conventions,
 //     headers, and how they are read
 //   - certs: certificates and authorities in files, read again when they change
+//   - spans: starts spans where somebody may see them
 //   - validate: calls the method Validate of a decoded value
 //   - retrycases: for tests, what becomes of a call after an attempt, in both loops that retry
 //

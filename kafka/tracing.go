@@ -11,6 +11,7 @@ import (
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/internal/buildinfo"
 	"github.com/backend-platform/sdk/internal/redact"
+	"github.com/backend-platform/sdk/internal/spans"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -72,69 +73,25 @@ func describePartition(group, clientID string, tp topicPartition) *description {
 
 // tracing starts the spans of a consumer or a producer.
 type tracing struct {
-	provider   trace.TracerProvider // nil: the global one
-	source     atomic.Pointer[spanSource]
+	spans      *spans.Source
 	configured propagation.TextMapPropagator // nil: the global one
 	carriers   atomic.Pointer[carriers]
 	links      bool
 }
 
-// spanSource is where spans come from.
-type spanSource struct {
-	provider   trace.TracerProvider
-	comparable bool // the provider is
-	tracer     trace.Tracer
-	silent     time.Time // until then it is believed that nobody would see a span
-}
-
-// silenceLasts is how long it is believed that nobody sees spans. An SDK that is
-// installed makes the global provider another one. Instrumentation from outside of
-// the process does not, so now and then a span is tried.
-const silenceLasts = time.Second
-
 func newTracing(tp trace.TracerProvider, p propagation.TextMapPropagator, links bool) *tracing {
-	t := &tracing{provider: tp, configured: p, links: links}
-	t.current()
-	return t
-}
-
-// current returns where spans come from now. The global provider becomes another
-// one when an SDK is installed.
-func (t *tracing) current() *spanSource {
-	provider, source := t.provider, t.source.Load()
-	if provider == nil {
-		provider = otel.GetTracerProvider()
-	}
-	if source != nil && (t.provider != nil || !source.comparable || source.provider == provider) {
-		return source
-	}
-	source = &spanSource{
-		provider: provider, comparable: reflect.TypeOf(provider).Comparable(),
-		tracer: provider.Tracer(scope, trace.WithInstrumentationVersion(buildinfo.Version("kafka")), trace.WithSchemaURL(semconv.SchemaURL)),
-	}
-	t.source.Store(source)
-	return source
+	version := trace.WithInstrumentationVersion(buildinfo.Version("kafka"))
+	return &tracing{spans: spans.New(tp, scope, version, trace.WithSchemaURL(semconv.SchemaURL)), configured: p, links: links}
 }
 
 // start starts a span, or none where nobody would ever see it: span is nil then.
-//
-// Without an SDK a span costs three allocations and half of the time of a record
-// whose handler does nothing. A provider that gives back the parent's span
-// context makes no spans, whereas an SDK gives every span an id, also one that it
-// drops. A provider that was configured stays the same: if it is the global one of
-// before, it makes spans from when an SDK is installed.
+// Without an SDK a span takes half of the time of a record whose handler does
+// nothing.
 func (t *tracing) start(ctx context.Context, name string, options []trace.SpanStartOption, now time.Time) (context.Context, trace.Span) {
-	source := t.current()
-	if now.Before(source.silent) {
+	if t.spans.Silent(now) {
 		return ctx, nil
 	}
-	child, span := source.tracer.Start(ctx, name, options...)
-	if t.provider == nil && source.comparable && !span.IsRecording() && span.SpanContext().Equal(trace.SpanContextFromContext(ctx)) {
-		silent := *source
-		silent.silent = now.Add(silenceLasts)
-		t.source.CompareAndSwap(source, &silent)
-	}
-	return child, span
+	return t.spans.Start(ctx, now, name, options...)
 }
 
 // process starts the span of one attempt at a record. It is a child of the

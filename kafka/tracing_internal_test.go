@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/backend-platform/sdk/internal/spans"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -60,13 +61,13 @@ func TestASilentProviderIsTriedEachSecond(t *testing.T) {
 	if provider.started != 1 {
 		t.Errorf("%d spans were started for nobody, want 1", provider.started)
 	}
-	spans := tracetest.NewSpanRecorder()
-	provider.sdk = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("sdk")
+	recorder := tracetest.NewSpanRecorder()
+	provider.sdk = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)).Tracer("sdk")
 	for range 3 {
-		_, span := traces.process(t.Context(), about, &delivery{}, now.Add(silenceLasts))
+		_, span := traces.process(t.Context(), about, &delivery{}, now.Add(spans.Silence))
 		traces.end(span, failure{})
 	}
-	if got := len(spans.Ended()); got != 3 {
+	if got := len(recorder.Ended()); got != 3 {
 		t.Errorf("%d spans, want 3", got)
 	}
 }
