@@ -71,8 +71,9 @@ type ConsumerConfig struct {
 
 	// Unordered says that the handler does not need the records of a key in their
 	// order: they are handled at the same time, and one that fails again and again
-	// waits in retry topics, where it costs no memory. False: order holds for each
-	// key, and a record that fails waits in memory.
+	// waits in retry topics, where it takes no place among those in flight; of all
+	// that wait, 16 MiB and a record of each partition are in memory at most. False:
+	// order holds for each key, and a record that fails waits in memory.
 	Unordered bool
 	// RetryDelays is how long a record waits in each of its retry topics, one after
 	// the other, before an attempt: with Unordered the last of its Attempts are made

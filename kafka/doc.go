@@ -56,8 +56,8 @@
 // [ConsumerConfig.Unordered]. Then all records are handled at the same time, those
 // without a key too, and one that fails again and again waits in a topic of its own,
 // retry.<topic>.<group>.<delay>, for 10 s, then for 1 min, then for 10 min, where it
-// costs neither memory nor a place among those in flight; then it is a dead letter. Of
-// the 8 attempts the first five are made before that. To the handler each is at the
+// takes no place among those in flight (of all that wait, 16 MiB and a record of each
+// partition are in memory at most); then it is a dead letter. Of the 8 attempts the first five are made before that. To the handler each is at the
 // same record: topic, partition, offset, timestamp and headers are those of the
 // source. Nothing is lost on the way: an offset counts as done when all in-sync
 // replicas have what waits. An outage pauses the consumer as ever, and fills no topic.

@@ -93,8 +93,14 @@ func (s *scheduler) awaitLocked(due time.Time) {
 	}
 }
 
-// rewind reads partitions again from where records were cut off.
-func (c *Consumer) rewind(client *kgo.Client, parts []*partition) {
+// rewind reads partitions again from where records were cut off, and reports whether
+// it did. It does not while partitions are given up: to another member's partition no
+// offset is set.
+func (c *Consumer) rewind(client *kgo.Client, parts []*partition) bool {
+	if !c.revokes.try() {
+		return false
+	}
+	defer c.revokes.leave()
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	s := c.sched
 	s.mu.Lock()
@@ -111,4 +117,5 @@ func (c *Consumer) rewind(client *kgo.Client, parts []*partition) {
 	s.mu.Unlock()
 	client.SetOffsets(offsets)
 	c.applyFetching()
+	return true
 }

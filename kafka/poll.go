@@ -75,8 +75,7 @@ func (c *Consumer) poll(ctx context.Context, client *kgo.Client) error {
 			in.changed = false
 			c.applyFetching()
 		}
-		if len(in.cut) > 0 {
-			c.rewind(client, in.cut)
+		if len(in.cut) > 0 && c.rewind(client, in.cut) {
 			in.cut = nil
 		}
 		switch {
@@ -100,6 +99,9 @@ func (c *Consumer) poll(ctx context.Context, client *kgo.Client) error {
 func (c *Consumer) fetch(ctx context.Context, client *kgo.Client, in *intake, room int) (fatal error) {
 	ctx, done := c.polls.enter(ctx)
 	defer done()
+	if len(in.cut) > 0 && c.revokes.free() {
+		return nil
+	}
 	s := c.sched
 	s.mu.Lock()
 	if in.readyLocked() {

@@ -51,6 +51,7 @@ func (c *Consumer) giveUp(tps []topicPartition, ours bool) {
 		return
 	}
 	_ = c.revokes.take(context.Background()) // Whoever has it is bounded.
+	defer c.polls.cut()                      // It may wait for the turn, to read what it has cut off.
 	defer c.revokes.leave()
 	c.polls.settle()
 	s, drain := c.sched, c.drainTimeout()

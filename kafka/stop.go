@@ -148,4 +148,17 @@ func (t turn) take(ctx context.Context) error {
 	}
 }
 
+// try takes the turn if nobody has it.
+func (t turn) try() bool {
+	select {
+	case t <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// free reports whether nobody has the turn.
+func (t turn) free() bool { return len(t) == 0 }
+
 func (t turn) leave() { <-t }
