@@ -6,13 +6,14 @@ require (
 	github.com/backend-platform/sdk/errors v0.1.0
 	github.com/backend-platform/sdk/httpclient v0.1.0
 	github.com/backend-platform/sdk/httpserver v0.1.0
-	github.com/backend-platform/sdk/logging v0.1.0
-	github.com/backend-platform/sdk/tracing v0.1.0
+	github.com/backend-platform/sdk/service v0.1.0
 )
 
 require (
 	github.com/backend-platform/sdk/internal v0.1.0 // indirect
+	github.com/backend-platform/sdk/logging v0.1.0 // indirect
 	github.com/backend-platform/sdk/resilience v0.1.0 // indirect
+	github.com/backend-platform/sdk/tracing v0.1.0 // indirect
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect

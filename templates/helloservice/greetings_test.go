@@ -12,6 +12,7 @@ import (
 	"github.com/backend-platform/sdk/httpclient"
 	"github.com/backend-platform/sdk/httpclient/httpclienttest"
 	"github.com/backend-platform/sdk/httpserver"
+	"github.com/backend-platform/sdk/service/servicetest"
 )
 
 // start returns the service's handler, with all its middleware. The other service answers from the script; without one
@@ -52,6 +53,18 @@ func failure(t *testing.T, response *httptest.ResponseRecorder) (fault errors.Pr
 		t.Fatalf("%v: %s", err, response.Body)
 	}
 	return fault
+}
+
+func TestTheServiceStartsAndServes(t *testing.T) {
+	s := servicetest.Start(t, setup)
+	made, err := http.Post(s.URL()+"/greetings", "application/json", strings.NewReader(`{"name":"Ann","language":"en"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer made.Body.Close()
+	if made.StatusCode != http.StatusCreated {
+		t.Errorf("POST /greetings: %s", made.Status)
+	}
 }
 
 func TestAGreetingCanBeReadAgain(t *testing.T) {

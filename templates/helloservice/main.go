@@ -3,25 +3,21 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"os"
 
 	"github.com/backend-platform/sdk/httpclient"
+	"github.com/backend-platform/sdk/service"
 )
 
-func main() {
-	if err := run("helloservice", setup); err != nil {
-		slog.Error("helloservice ended", "error", err)
-		os.Exit(1)
-	}
-}
+func main() { service.Main(service.Config{}, setup) }
 
-func setup(_ context.Context, a *app) error {
+// setup registers what the service runs; SIGTERM stops it in an order that breaks no request.
+func setup(_ context.Context, s *service.Service) error {
 	client, err := httpclient.New("phrases", httpclient.Config{})
 	if err != nil {
 		return err
 	}
 	api := &greetings{phrases: phrases{client, os.Getenv("PHRASES_URL")}}
-	a.handle(api.routes())
+	s.Handle(api.routes())
 	return nil
 }

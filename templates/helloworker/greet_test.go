@@ -1,35 +1,21 @@
 package main
 
 import (
-	"context"
+	"strings"
 	"testing"
 
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/kafka"
 	"github.com/backend-platform/sdk/kafka/kafkatest"
+	"github.com/backend-platform/sdk/service/servicetest"
 )
 
-// start runs the consumer on a Kafka in the process, until the test ends.
+// start runs the service on a Kafka in the process, until the test ends.
 func start(t *testing.T) *kafkatest.Broker {
 	t.Helper()
 	broker := kafkatest.Start(t, kafkatest.Config{Topics: map[string]int{visits: 3, greetings: 3}})
-	producer, err := kafka.NewProducer(broker.Addrs(), kafka.ProducerConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	consumer, err := newConsumer(broker.Addrs(), producer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- consumer.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := errors.Join(<-done, producer.Close(context.Background())); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Setenv("KAFKA_BROKERS", strings.Join(broker.Addrs(), ","))
+	servicetest.Start(t, setup)
 	return broker
 }
 

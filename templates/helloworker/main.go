@@ -3,31 +3,28 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"strings"
 
 	"github.com/backend-platform/sdk/kafka"
+	"github.com/backend-platform/sdk/service"
 )
 
-func main() {
-	if err := run("helloworker", setup); err != nil {
-		slog.Error("helloworker ended", "error", err)
-		os.Exit(1)
-	}
-}
+func main() { service.Main(service.Config{}, setup) }
 
-func setup(_ context.Context, a *app) error {
+// setup registers what the service runs. At the stop the consumer finishes what it holds, and then the producer sends what
+// that has written.
+func setup(_ context.Context, s *service.Service) error {
 	brokers := strings.Split(os.Getenv("KAFKA_BROKERS"), ",")
 	producer, err := kafka.NewProducer(brokers, kafka.ProducerConfig{Connection: connection()})
 	if err != nil {
 		return err
 	}
-	a.onStop(producer.Close)
+	s.OnStop("producer", producer.Close)
 	consumer, err := newConsumer(brokers, producer)
 	if err != nil {
 		return err
 	}
-	a.start(consumer.Run)
+	s.Go("visits", consumer.Run)
 	return nil
 }

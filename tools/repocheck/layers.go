@@ -84,8 +84,8 @@ var layers = map[string]layer{
 	// The command of whoever makes a service: what it links is built on each first use.
 	"cmd/sdk": {outside: []string{"golang.org/x/mod"}},
 	// What a service begins with. Each module that it links is one that every service compiles.
-	"templates/helloservice": {siblings: []string{"errors", "httpclient", "httpserver", "logging", "tracing", "service"}},
-	"templates/helloworker":  {siblings: []string{"errors", "httpserver", "kafka", "logging", "tracing", "service"}},
+	"templates/helloservice": {siblings: []string{"errors", "httpclient", "httpserver", "service"}},
+	"templates/helloworker":  {siblings: []string{"errors", "kafka", "service"}},
 }
 
 // forTests is what the tests of every module may import as well. The OpenTelemetry SDK is there to record what the API
