@@ -168,7 +168,7 @@ func (r *Repo) textFiles(fn func(name string, data []byte) error) error {
 			}
 			return nil
 		}
-		if !entry.Type().IsRegular() {
+		if !entry.Type().IsRegular() || name == ".git" { // a file in a worktree
 			return nil
 		}
 		data, err := os.ReadFile(path)

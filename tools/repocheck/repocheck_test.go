@@ -18,6 +18,7 @@ import (
 // sound is a repository of two modules in which no rule is broken.
 var sound = map[string]string{
 	"LICENSE":             "Apache License\nVersion 2.0\n",
+	".git":                "gitdir: /" + "home/anna/sdk/.git/worktrees/kafka\n",
 	"go.work":             "go 1.26.0\n\nuse (\n\t./errors\n\t./internal\n)\n\nreplace (\n\tgithub.com/backend-platform/sdk/errors v0.1.0 => ./errors\n)\n",
 	"README.md":           "# SDK\n\nSee [errors](errors/README.md#install), <https://example.com> and [the web](https://example.com/x).\n",
 	"errors/go.mod":       "module github.com/backend-platform/sdk/errors\n\ngo 1.26.0\n",
