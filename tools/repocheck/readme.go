@@ -27,7 +27,7 @@ var link = regexp.MustCompile(`\]\(([^)\s#]+)(?:#[^)\s]*)?\)`)
 //
 //	<!-- from example_test.go:ExampleNew -->    the body of an example, without its output comment
 //	<!-- from client.go:Client,Client.Do -->    whole declarations, with their comments
-//	<!-- from ../examples/hello/main.go -->     a whole file, from its package clause on
+//	<!-- from ../examples/shop/main.go -->      a whole file, from its package clause on
 func Markdown(r *Repo, update bool) ([]Fault, error) {
 	compiled := map[string]*File{}
 	r.files(func(_ *Module, _ *Package, f *File) { compiled[f.Name] = f })
