@@ -26,5 +26,6 @@ func setup(_ context.Context, s *service.Service) error {
 		return err
 	}
 	s.Go("visits", consumer.Run)
+	s.Check("visits", consumer.Ready)
 	return nil
 }
