@@ -8,6 +8,7 @@ require (
 	github.com/backend-platform/sdk/httpserver v0.1.0
 	github.com/backend-platform/sdk/kafka v0.1.0
 	github.com/backend-platform/sdk/logging v0.1.0
+	github.com/backend-platform/sdk/service v0.1.0
 	github.com/backend-platform/sdk/tracing v0.1.0
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kadm v1.19.0

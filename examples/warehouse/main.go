@@ -1,56 +1,27 @@
-// Command warehouse is a whole consumer: it writes a topic's orders into a table, many at a time and each once, and is a
-// service as hello is, with probes and an orderly stop.
+// Command warehouse is a whole consumer: it writes a topic's orders into a table, many at a time and each once.
 //
 //	KAFKA_BROKERS=host:port,… go run ./examples/warehouse
 //
 // The topic "orders" has to exist. KAFKA_CA_FILE makes the connection TLS; KAFKA_USERNAME_FILE and KAFKA_PASSWORD_FILE are
-// the login. With neither it is plain TCP. What the consumer is doing is at 127.0.0.1:8081/debug/sdk.
+// the login. With neither it is plain TCP. What the consumer is doing is at localhost:8081/debug/sdk.
 package main
 
 import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"net/http"
 	"os"
-	"os/signal"
 	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/backend-platform/sdk/errors"
-	"github.com/backend-platform/sdk/httpserver"
 	"github.com/backend-platform/sdk/kafka"
-	"github.com/backend-platform/sdk/logging"
-	"github.com/backend-platform/sdk/tracing"
+	"github.com/backend-platform/sdk/service"
 )
 
-func main() {
-	if err := run(); err != nil {
-		slog.Error("warehouse ended", "error", err)
-		os.Exit(1)
-	}
-}
+func main() { service.Main(service.Config{}, setup) }
 
-func run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	logger, err := logging.New("warehouse", logging.Config{})
-	if err != nil {
-		return err
-	}
-	logging.SetDefault(logger)
-	telemetry, err := tracing.Setup(ctx, "warehouse", tracing.Config{})
-	if err != nil {
-		return err
-	}
-	telemetry.SetGlobal()
-	defer func() {
-		if err := telemetry.Shutdown(context.WithoutCancel(ctx)); err != nil {
-			slog.Warn("telemetry was lost", "error", err)
-		}
-	}()
-
+func setup(_ context.Context, s *service.Service) error {
 	orders := &table{rows: map[kafka.ID]order{}}
 	consumer, err := kafka.NewConsumer(strings.Split(os.Getenv("KAFKA_BROKERS"), ","), "warehouse", []string{"orders"},
 		kafka.Batch(orders.insert, kafka.BatchConfig{}),
@@ -58,19 +29,9 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	server, err := httpserver.New(http.NewServeMux(), httpserver.Config{AdminAddr: "127.0.0.1:8081"})
-	if err != nil {
-		return err
-	}
-	server.Health().Check("orders", consumer.Ready)
-
-	// When one of the two ends, so does the other.
-	var both sync.WaitGroup
-	var errs [2]error
-	both.Go(func() { errs[0] = server.Run(ctx); stop() })
-	both.Go(func() { errs[1] = consumer.Run(ctx); stop() })
-	both.Wait()
-	return errors.Join(errs[:]...)
+	s.Go("orders", consumer.Run)
+	s.Check("orders", consumer.Ready)
+	return nil
 }
 
 func connection() kafka.Connection {

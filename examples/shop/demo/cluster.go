@@ -36,7 +36,7 @@ func openCluster(ctx context.Context, brokers string) (*cluster, error) {
 	suffix := "." + strings.ToLower(rand.Text()[:8])
 	c := &cluster{
 		brokers: strings.Split(brokers, ","),
-		topics:  event.Topics{Placed: "orders.placed" + suffix, Shipped: "orders.shipped" + suffix},
+		topics:  event.NewTopics(suffix),
 		group:   "fulfilment" + suffix,
 	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(c.brokers...))
@@ -71,7 +71,7 @@ func remove(ctx context.Context, admin *kadm.Client, suffix string) error {
 func embeddedCluster() (*cluster, error) {
 	c := &cluster{
 		embedded: true,
-		topics:   event.Topics{Placed: "orders.placed", Shipped: "orders.shipped"},
+		topics:   event.NewTopics(""),
 		group:    "fulfilment",
 	}
 	broker, err := kafkatest.New(kafkatest.Config{Topics: map[string]int{c.topics.Placed: partitions, c.topics.Shipped: partitions}})

@@ -39,7 +39,7 @@ func Run(ctx context.Context, w io.Writer, opts Options) error {
 	if err != nil {
 		return err
 	}
-	d := &demo{screen: newScreen(w), system: system, customer: &customer{url: "http://" + system.orders.Addr()}}
+	d := &demo{screen: newScreen(w), system: system, customer: &customer{url: "http://" + system.ordersAddr}}
 	d.introduce()
 	for _, scene := range []func(context.Context) error{d.success, d.retries, d.badRequest, d.outage, d.poisoned, d.figures} {
 		if err := scene(ctx); err != nil {
@@ -58,7 +58,7 @@ func Run(ctx context.Context, w io.Writer, opts Options) error {
 func (d *demo) introduce() {
 	d.printf("%s", d.paint(bold, "The shop: three services on the Backend Platform SDK"))
 	d.printf("   orders      takes orders                 %s/orders", d.customer.url)
-	d.printf("   inventory   knows what is in stock       http://%s", d.system.inventory.Addr())
+	d.printf("   inventory   knows what is in stock       http://%s", d.system.inventoryAddr)
 	d.printf("   fulfilment  ships what orders publishes  topic %s", d.system.cluster.topics.Placed)
 	d.printf("   Kafka       %s", d.system.cluster)
 }
@@ -92,7 +92,7 @@ func (d *demo) success(ctx context.Context) error {
 		}
 		d.quote(line.brief())
 	}
-	d.check(slices.Equal(services(spans), []string{"fulfilment", "inventory", "orders"}), "the trace has spans of all three services")
+	d.check(slices.Equal(services(spans), []string{"demo", "fulfilment", "inventory", "orders"}), "the trace has spans of all three services, and of what watches them")
 	return nil
 }
 
@@ -121,7 +121,7 @@ func (d *demo) retries(ctx context.Context) error {
 	}
 	var attempts []string
 	for _, span := range d.system.spans.of(id) {
-		if span.SpanKind() == trace.SpanKindClient && service(span) == "orders" && attr(span, "http.request.method") != "" {
+		if span.SpanKind() == trace.SpanKindClient && serviceOf(span) == "orders" && attr(span, "http.request.method") != "" {
 			attempts = append(attempts, attr(span, "http.response.status_code"))
 		}
 	}

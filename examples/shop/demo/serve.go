@@ -15,7 +15,7 @@ func Serve(ctx context.Context, w io.Writer, opts Options) error {
 	if err != nil {
 		return err
 	}
-	url := "http://" + system.orders.Addr()
+	url := "http://" + system.ordersAddr
 	_, _ = fmt.Fprintf(w, `The shop is running; Ctrl-C stops it.
 
   An order; one with two faults, told at once; an error that the inventory defines, and its documentation, for programs
@@ -28,7 +28,7 @@ func Serve(ctx context.Context, w io.Writer, opts Options) error {
   curl -i %[1]s/readyz
 
   Kafka: %[3]s
-`, url, system.inventory.Addr(), system.cluster)
+`, url, system.inventoryAddr, system.cluster)
 	select {
 	case err = <-system.failed():
 	case <-ctx.Done():

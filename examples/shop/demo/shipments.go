@@ -8,26 +8,32 @@ import (
 	"github.com/backend-platform/sdk/examples/shop/event"
 	"github.com/backend-platform/sdk/examples/shop/telemetry"
 	"github.com/backend-platform/sdk/kafka"
+	"github.com/backend-platform/sdk/service"
 )
 
 // shipments counts, for each order, how often it was announced as shipped.
 type shipments struct {
-	consumer *kafka.Consumer
+	cluster *cluster
 
 	mu     sync.Mutex
 	counts map[string]int
 }
 
-func watchShipments(c *cluster, tel *telemetry.Telemetry) (*shipments, error) {
-	s := &shipments{counts: make(map[string]int)}
+// watchShipments returns what reads them; its setup is that of a service.
+func watchShipments(c *cluster) *shipments {
+	return &shipments{cluster: c, counts: make(map[string]int)}
+}
+
+func (s *shipments) setup(_ context.Context, svc *service.Service) error {
 	// A delivery that Kafka repeats is the same shipment.
 	handler := kafka.Deduplicate(kafka.NewMemoryDedupStore(0), kafka.JSON(s.count))
-	consumer, err := kafka.NewConsumer(c.brokers, c.watchGroup(), []string{c.topics.Shipped}, handler, tel.Consumer())
+	c := s.cluster
+	consumer, err := kafka.NewConsumer(c.brokers, c.watchGroup(), []string{c.topics.Shipped}, handler, telemetry.Consumer(svc))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.consumer = consumer
-	return s, nil
+	svc.Go("shipped orders", consumer.Run)
+	return nil
 }
 
 func (s *shipments) count(_ context.Context, shipped event.OrderShipped, _ *kafka.Record) error {

@@ -48,13 +48,13 @@ func (s *spans) of(id trace.TraceID) []sdktrace.ReadOnlySpan {
 func services(trace []sdktrace.ReadOnlySpan) []string {
 	var names []string
 	for _, span := range trace {
-		names = append(names, service(span))
+		names = append(names, serviceOf(span))
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
-func service(span sdktrace.ReadOnlySpan) string {
+func serviceOf(span sdktrace.ReadOnlySpan) string {
 	return attr(span, "service.name")
 }
 
@@ -127,7 +127,7 @@ func (d *drawing) line(name string, span sdktrace.ReadOnlySpan) string {
 	if n := attr(span, "http.request.resend_count"); n != "" {
 		note = strings.TrimSpace(note + " retry " + n)
 	}
-	return strings.TrimRight(fmt.Sprintf("%-10s %-44s %s %7.1f ms  %s", service(span), name, bar, float64(took.Microseconds())/1000, note), " ")
+	return strings.TrimRight(fmt.Sprintf("%-10s %-44s %s %7.1f ms  %s", serviceOf(span), name, bar, float64(took.Microseconds())/1000, note), " ")
 }
 
 func (d *drawing) column(t time.Time) int {

@@ -5,118 +5,131 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync"
 	"time"
+
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/backend-platform/sdk/examples/shop/fulfilment"
 	"github.com/backend-platform/sdk/examples/shop/inventory"
 	"github.com/backend-platform/sdk/examples/shop/orders"
-	"github.com/backend-platform/sdk/examples/shop/telemetry"
+	"github.com/backend-platform/sdk/logging"
+	"github.com/backend-platform/sdk/service"
+	"github.com/backend-platform/sdk/tracing"
 )
 
 // system is the shop: three services, their Kafka, and what is recorded of them.
 type system struct {
+	opts    Options
 	cluster *cluster
 
-	inventory  *inventory.Service
-	orders     *orders.Service
-	fulfilment *fulfilment.Service
+	inventory  *inventory.Stock
+	fulfilment *fulfilment.Shipper
 	shipments  *shipments
+
+	inventoryAddr, ordersAddr string
 
 	logs     *logbook
 	spans    *spans
 	counters counters
 
-	telemetry []*telemetry.Telemetry
-	running   map[string]*runner
+	running map[string]*runner
 }
 
 // Options say how the system runs.
 type Options struct {
 	Brokers string        // of a Kafka that is there; "": embedded
 	Logs    io.Writer     // where log lines go as well; nil: nowhere
-	Drain   time.Duration // how long an HTTP server waits for its clients to leave; negative: not at all
+	Drain   time.Duration // how long a service waits for its clients to leave; negative: not at all
 }
 
 // start brings everything up. What was started before a failure is stopped again.
 func start(ctx context.Context, opts Options) (s *system, err error) {
-	s = &system{logs: &logbook{also: opts.Logs}, spans: &spans{}, running: make(map[string]*runner)}
+	s = &system{opts: opts, logs: &logbook{also: opts.Logs}, spans: &spans{}, running: make(map[string]*runner)}
 	if s.cluster, err = openCluster(ctx, opts.Brokers); err != nil {
 		return nil, err
 	}
-	if err := s.startServices(ctx, opts); err != nil {
+	if err := s.startServices(ctx); err != nil {
 		return nil, errors.Join(err, s.stop(ctx))
 	}
 	return s, nil
 }
 
-func (s *system) startServices(ctx context.Context, opts Options) error {
-	tel, err := s.newTelemetry(ctx, opts, "inventory", "orders", "fulfilment")
-	if err != nil {
+func (s *system) startServices(ctx context.Context) (err error) {
+	c := s.cluster
+	s.inventory = inventory.New(map[string]int{"teapot": 3, "mug": 100_000})
+	if s.inventoryAddr, err = s.run(ctx, "inventory", "127.0.0.1:0", s.inventory.Setup); err != nil {
 		return err
 	}
-	s.inventory, err = inventory.New("127.0.0.1:0", map[string]int{"teapot": 3, "mug": 100_000}, tel[0])
-	if err != nil {
+	inventoryURL := "http://" + s.inventoryAddr
+	desk := orders.New(orders.Config{InventoryURL: inventoryURL, Brokers: c.brokers, Topics: c.topics})
+	if s.ordersAddr, err = s.run(ctx, "orders", "127.0.0.1:0", desk.Setup); err != nil {
 		return err
 	}
-	s.run(ctx, "inventory", s.inventory.Run)
-
-	inventoryURL := "http://" + s.inventory.Addr()
-	s.orders, err = orders.New(orders.Config{
-		Addr: "127.0.0.1:0", InventoryURL: inventoryURL,
-		Brokers: s.cluster.brokers, Topics: s.cluster.topics, Telemetry: tel[1],
-	})
-	if err != nil {
+	s.fulfilment = fulfilment.New(fulfilment.Config{InventoryURL: inventoryURL, Brokers: c.brokers, Group: c.group, Topics: c.topics})
+	if _, err = s.run(ctx, "fulfilment", "", s.fulfilment.Setup); err != nil {
 		return err
 	}
-	s.run(ctx, "orders", s.orders.Run)
-
-	s.fulfilment, err = fulfilment.New(fulfilment.Config{
-		InventoryURL: inventoryURL, Brokers: s.cluster.brokers, Group: s.cluster.group,
-		Topics: s.cluster.topics, Telemetry: tel[2],
-	})
-	if err != nil {
-		return err
-	}
-	s.run(ctx, "fulfilment", s.fulfilment.Run)
-
-	s.shipments, err = watchShipments(s.cluster, tel[2])
-	if err != nil {
-		return err
-	}
-	s.run(ctx, "watch", s.shipments.consumer.Run)
-	return nil
-}
-
-func (s *system) newTelemetry(ctx context.Context, opts Options, services ...string) ([]*telemetry.Telemetry, error) {
-	for _, service := range services {
-		tel, err := telemetry.Setup(ctx, service, telemetry.Config{
-			Logs: s.logs, Spans: s.spans, Metrics: s.counters.reader(), Drain: opts.Drain,
-		})
-		if err != nil {
-			return nil, err
-		}
-		s.telemetry = append(s.telemetry, tel)
-	}
-	return s.telemetry, nil
+	s.shipments = watchShipments(c)
+	_, err = s.run(ctx, "demo", "", s.shipments.setup)
+	return err
 }
 
 // runner is a service that runs until it is stopped.
 type runner struct {
 	cancel context.CancelFunc
 	done   chan struct{}
-	err    error
+	err    error // written before done is closed
 }
 
-// run outlives ctx: services stop one after the other, not all at once.
-func (s *system) run(ctx context.Context, name string, run func(context.Context) error) {
+// run starts a service as its main does, but with its telemetry apart from that of the others, and returns when it is ready
+// with the address that it listens at; "" stands for none. It outlives ctx: services stop one after the other, not all at
+// once.
+func (s *system) run(ctx context.Context, name, addr string, setup func(context.Context, *service.Service) error) (string, error) {
+	cfg := s.config(name)
+	if addr != "" {
+		listener, err := net.Listen("tcp", addr)
+		if err != nil {
+			return "", err
+		}
+		cfg.Listener, cfg.DrainDelay, addr = listener, s.opts.Drain, listener.Addr().String()
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	r := &runner{cancel: cancel, done: make(chan struct{})}
 	s.running[name] = r
+	made := make(chan *service.Service, 1)
 	go func() {
 		defer close(r.done)
-		r.err = run(ctx)
+		r.err = service.Run(ctx, cfg, func(ctx context.Context, svc *service.Service) error {
+			err := setup(ctx, svc)
+			made <- svc
+			return err
+		})
 	}()
+	select {
+	case svc := <-made:
+		select {
+		case <-svc.Ready():
+			return addr, nil
+		case <-r.done:
+		}
+	case <-r.done:
+	}
+	return "", fmt.Errorf("%s did not start", name) // stop says why
+}
+
+// config is what a process of its own would leave zero.
+func (s *system) config(name string) service.Config {
+	return service.Config{
+		Name: name, AdminAddr: "-", NoGlobals: true, MemoryRatio: -1,
+		Logging: logging.Config{Output: s.logs, Format: logging.FormatJSON},
+		Tracing: tracing.Config{
+			SpanProcessors: []sdktrace.SpanProcessor{s.spans}, MetricReaders: []sdkmetric.Reader{s.counters.reader()},
+			NoRuntimeMetrics: true,
+		},
+	}
 }
 
 // halt stops one service and waits for it.
@@ -136,15 +149,12 @@ func (s *system) halt(name string) error {
 
 // stop ends the services in the order in which work flows, so that each finishes what it was given.
 func (s *system) stop(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
-	defer cancel()
 	var faults []error
-	for _, name := range []string{"orders", "fulfilment", "watch", "inventory"} {
+	for _, name := range []string{"orders", "fulfilment", "demo", "inventory"} {
 		faults = append(faults, s.halt(name))
 	}
-	for _, tel := range s.telemetry {
-		faults = append(faults, tel.Shutdown(ctx))
-	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer cancel()
 	return errors.Join(append(faults, s.cluster.close(ctx))...)
 }
 
@@ -153,11 +163,8 @@ func (s *system) stopInventory() error { return s.halt("inventory") }
 
 // startInventory brings it back where it was.
 func (s *system) startInventory(ctx context.Context) error {
-	if err := s.inventory.Listen(s.inventory.Addr(), s.telemetry[0]); err != nil {
-		return err
-	}
-	s.run(ctx, "inventory", s.inventory.Run)
-	return nil
+	_, err := s.run(ctx, "inventory", s.inventoryAddr, s.inventory.Setup)
+	return err
 }
 
 // failed returns a channel that closes when a service ends by itself.

@@ -23,3 +23,8 @@ type Topics struct {
 	Placed  string // of OrderPlaced, keyed by the order's id
 	Shipped string // of OrderShipped, keyed by the order's id
 }
+
+// NewTopics returns the names, with a suffix for whoever shares a cluster.
+func NewTopics(suffix string) Topics {
+	return Topics{Placed: "orders.placed" + suffix, Shipped: "orders.shipped" + suffix}
+}

@@ -4,13 +4,15 @@ package fulfilment
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 
-	"github.com/backend-platform/sdk/errors"
+	"go.uber.org/zap"
+
 	"github.com/backend-platform/sdk/examples/shop/event"
 	"github.com/backend-platform/sdk/examples/shop/inventory"
 	"github.com/backend-platform/sdk/examples/shop/telemetry"
 	"github.com/backend-platform/sdk/kafka"
+	"github.com/backend-platform/sdk/logging"
+	"github.com/backend-platform/sdk/service"
 )
 
 // Config is what the service needs.
@@ -19,59 +21,52 @@ type Config struct {
 	Brokers      []string
 	Group        string
 	Topics       event.Topics
-	Telemetry    *telemetry.Telemetry
 }
 
-// A Service consumes orders that were placed, ships them, and says so.
-type Service struct {
+// A Shipper consumes orders that were placed, ships them, and says so.
+type Shipper struct {
+	cfg       Config
 	consumer  *kafka.Consumer
 	producer  *kafka.Producer
 	inventory *inventory.Client
-	topic     string
-	log       *slog.Logger
 }
 
-// New returns a service that does not consume yet. Each order is shipped once in effect, however often
-// Kafka delivers it: the store remembers it by [kafka.Record.ID]. A service with a database keeps that
-// store in it.
-func New(cfg Config) (*Service, error) {
-	client, err := inventory.NewClient(cfg.InventoryURL, cfg.Telemetry.Client())
-	if err != nil {
-		return nil, err
+// New returns a shipper; its Setup is that of the service.
+func New(cfg Config) *Shipper { return &Shipper{cfg: cfg} }
+
+// Setup registers what the service runs. Each order is shipped once in effect, however often Kafka delivers it: the store
+// remembers it by [kafka.Record.ID]. A service with a database keeps that store in it.
+func (h *Shipper) Setup(_ context.Context, s *service.Service) (err error) {
+	if h.inventory, err = inventory.NewClient(h.cfg.InventoryURL, telemetry.Client(s)); err != nil {
+		return err
 	}
-	s := &Service{inventory: client, topic: cfg.Topics.Shipped, log: cfg.Telemetry.Logger}
-	handler := kafka.Deduplicate(kafka.NewMemoryDedupStore(0), kafka.JSON(s.ship))
-	s.consumer, err = kafka.NewConsumer(cfg.Brokers, cfg.Group, []string{cfg.Topics.Placed}, handler, cfg.Telemetry.Consumer())
-	if err != nil {
-		return nil, err
+	if h.producer, err = kafka.NewProducer(h.cfg.Brokers, telemetry.Producer(s)); err != nil {
+		return err
 	}
-	s.producer, err = kafka.NewProducer(cfg.Brokers, cfg.Telemetry.Producer())
+	s.OnStop("producer", h.producer.Close)
+	handler := kafka.Deduplicate(kafka.NewMemoryDedupStore(0), kafka.JSON(h.ship))
+	h.consumer, err = kafka.NewConsumer(h.cfg.Brokers, h.cfg.Group, []string{h.cfg.Topics.Placed}, handler, telemetry.Consumer(s))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return s, nil
+	s.Go("placed orders", h.consumer.Run)
+	return nil
 }
 
-// Run consumes until ctx ends, then finishes and commits what is in hand.
-func (s *Service) Run(ctx context.Context) error {
-	err := s.consumer.Run(ctx)
-	return errors.Join(err, s.producer.Close(context.WithoutCancel(ctx)))
-}
+// Consumer returns the service's consumer, to look at its status. It is nil until Setup has made it.
+func (h *Shipper) Consumer() *kafka.Consumer { return h.consumer }
 
-// Consumer returns the service's consumer, to look at its status.
-func (s *Service) Consumer() *kafka.Consumer { return s.consumer }
-
-func (s *Service) ship(ctx context.Context, order event.OrderPlaced, _ *kafka.Record) error {
-	if err := s.inventory.Ship(ctx, order.OrderID, order.Items); err != nil {
+func (h *Shipper) ship(ctx context.Context, order event.OrderPlaced, _ *kafka.Record) error {
+	if err := h.inventory.Ship(ctx, order.OrderID, order.Items); err != nil {
 		return err
 	}
 	value, err := json.Marshal(event.OrderShipped{OrderID: order.OrderID})
 	if err != nil {
 		return err
 	}
-	if err := s.producer.Publish(ctx, &kafka.Record{Topic: s.topic, Key: []byte(order.OrderID), Value: value}); err != nil {
+	if err := h.producer.Publish(ctx, &kafka.Record{Topic: h.cfg.Topics.Shipped, Key: []byte(order.OrderID), Value: value}); err != nil {
 		return err
 	}
-	s.log.InfoContext(ctx, "order shipped", "order_id", order.OrderID)
+	logging.FromContext(ctx).Info("order shipped", zap.String("order_id", order.OrderID))
 	return nil
 }

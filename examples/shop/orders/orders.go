@@ -8,9 +8,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/examples/shop/event"
@@ -18,6 +19,8 @@ import (
 	"github.com/backend-platform/sdk/examples/shop/telemetry"
 	"github.com/backend-platform/sdk/httpserver"
 	"github.com/backend-platform/sdk/kafka"
+	"github.com/backend-platform/sdk/logging"
+	"github.com/backend-platform/sdk/service"
 )
 
 // An Order is what a customer sends.
@@ -56,64 +59,49 @@ type Accepted struct {
 	Status string `json:"status"`
 }
 
-// A Service takes orders over HTTP, asks the inventory and publishes what was placed.
-type Service struct {
-	server    *httpserver.Server
+// A Desk takes orders over HTTP, asks the inventory and publishes what was placed.
+type Desk struct {
+	cfg       Config
 	inventory *inventory.Client
 	producer  *kafka.Producer
-	topic     string
-	log       *slog.Logger
 }
 
 // Config is what the service needs.
 type Config struct {
-	Addr         string // to listen at
 	InventoryURL string
 	Brokers      []string
 	Topics       event.Topics
-	Telemetry    *telemetry.Telemetry
 }
 
-// New returns a service that listens but does not serve yet.
-func New(cfg Config) (*Service, error) {
-	client, err := inventory.NewClient(cfg.InventoryURL, cfg.Telemetry.Client())
-	if err != nil {
-		return nil, err
+// New returns a desk; its Setup is that of the service.
+func New(cfg Config) *Desk { return &Desk{cfg: cfg} }
+
+// Setup registers what the service runs.
+func (d *Desk) Setup(_ context.Context, s *service.Service) (err error) {
+	if d.inventory, err = inventory.NewClient(d.cfg.InventoryURL, telemetry.Client(s)); err != nil {
+		return err
 	}
-	s := &Service{inventory: client, topic: cfg.Topics.Placed, log: cfg.Telemetry.Logger}
+	if d.producer, err = kafka.NewProducer(d.cfg.Brokers, telemetry.Producer(s)); err != nil {
+		return err
+	}
+	s.OnStop("producer", d.producer.Close)
 	mux := http.NewServeMux()
-	mux.Handle("POST /orders", httpserver.HandlerFunc(s.place))
-	s.server, err = httpserver.New(mux, cfg.Telemetry.Server(cfg.Addr))
-	if err != nil {
-		return nil, err
-	}
-	s.producer, err = kafka.NewProducer(cfg.Brokers, cfg.Telemetry.Producer())
-	if err != nil {
-		return nil, errors.Join(err, s.server.Close())
-	}
-	return s, nil
-}
-
-// Addr returns the address that the service listens at.
-func (s *Service) Addr() string { return s.server.Addr().String() }
-
-// Run serves until ctx ends, then finishes what is in hand: first the requests, then what they publish.
-func (s *Service) Run(ctx context.Context) error {
-	err := s.server.Run(ctx)
-	return errors.Join(err, s.producer.Close(context.WithoutCancel(ctx)))
+	mux.Handle("POST /orders", httpserver.HandlerFunc(d.place))
+	s.Handle(mux)
+	return nil
 }
 
 // place reserves, then publishes. A customer who repeats a request with the same Idempotency-Key gets
 // the same order. Between the two steps the process may die, and what is reserved then stays so until
 // somebody frees it: a service with a database closes that gap with an outbox.
-func (s *Service) place(w http.ResponseWriter, r *http.Request) error {
+func (d *Desk) place(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	order, err := httpserver.DecodeJSON[Order](r)
 	if err != nil {
 		return err
 	}
 	id := orderID(r.Header.Get("Idempotency-Key"))
-	err = s.inventory.Reserve(ctx, id, order.Items)
+	err = d.inventory.Reserve(ctx, id, order.Items)
 	if errors.Is(err, inventory.ErrOutOfStock) {
 		return errors.PassOn(err) // the customer may know this one
 	}
@@ -127,10 +115,10 @@ func (s *Service) place(w http.ResponseWriter, r *http.Request) error {
 	// Reserved is reserved: a customer who leaves now does not keep the order from being placed.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if err := s.producer.Publish(ctx, &kafka.Record{Topic: s.topic, Key: []byte(id), Value: value}); err != nil {
+	if err := d.producer.Publish(ctx, &kafka.Record{Topic: d.cfg.Topics.Placed, Key: []byte(id), Value: value}); err != nil {
 		return err
 	}
-	s.log.InfoContext(ctx, "order accepted", "order_id", id, "items", len(order.Items))
+	logging.FromContext(ctx).Info("order accepted", zap.String("order_id", id), zap.Int("items", len(order.Items)))
 	return httpserver.WriteJSON(w, http.StatusCreated, Accepted{id, "accepted"})
 }
 
