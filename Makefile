@@ -183,9 +183,18 @@ simulate: need-go ## a dependency in trouble, in virtual time: the figures and t
 	@go test ./resilience/internal/simulation -count=1 -update
 
 ##
+# The rows beside Java and on a real Kafka need what make kafka needs; where it is missing, they say so.
+.PHONY: bench
+bench: bin/benchmarks bin/kafka ## this SDK beside its peers, all rows in ten minutes: benchmarks/RESULTS.md (ARGS=-resume goes on)
+	@cd benchmarks && ../bin/benchmarks $(ARGS)
+
 .PHONY: bench-quick
-bench-quick: need-go ## this SDK beside its peers, a short run: ratios and allocations
-	@cd benchmarks && $(call GOWORK_OF,benchmarks) go run . -quick $(ARGS)
+bench-quick: bin/benchmarks ## the same in one minute, less exactly, without a real Kafka; writes nothing
+	@cd benchmarks && ../bin/benchmarks -quick $(ARGS)
+
+.PHONY: bin/benchmarks
+bin/benchmarks: need-go
+	@cd benchmarks && $(call GOWORK_OF,benchmarks) go build -o ../bin/benchmarks .
 
 FUZZTIME ?= 10s
 .PHONY: fuzz

@@ -33,13 +33,13 @@ func errorsRows() []row {
 }
 
 func newErrorRow() row {
-	return row{"errors: a new error with a code", "error", []contender{
+	return row{name: "errors: a new error with a code", unit: "error", contenders: []contender{
 		simple("sdk", "a not_found, which has no stack", func() { keep(errors.NotFound.New("The order does not exist.")) }),
 		simple("sdk, with a stack", "an internal error, which has one", func() { keep(errors.Internal.New("The order is broken.")) }),
 		simple("cockroachdb/errors", "always with a stack, as its documentation advises", func() { keep(crdb.New("The order does not exist.")) }),
 		simple("samber/oops", "with a code, as its README shows; always with a stack", func() { keep(oops.Code("not_found").New("The order does not exist.")) }),
 		simple("errors of the standard library", "neither a code nor a stack", func() { keep(stderrors.New("The order does not exist.")) }),
-	}, 0}
+	}, bars: []bar{timeWithin(0.15, "cockroachdb/errors"), allocsWithin(1)}}
 }
 
 // atDepth calls make with more frames above it than any of the contenders keeps, as in a server.
@@ -76,7 +76,7 @@ func newStackRow() row {
 			}, nil, nil
 		}}
 	}
-	return row{"errors: a new error with a stack, 32 calls deep", "error", []contender{
+	return row{name: "errors: a new error with a stack, 32 calls deep", unit: "error", contenders: []contender{
 		deep("sdk", "", func() { keep(errors.Internal.New("The order is broken.")) }),
 		deep("runtime.Callers", "the floor: the same 32 frames, past as many that are left out, into an array, and no error", func() {
 			var pcs [32]uintptr
@@ -84,7 +84,7 @@ func newStackRow() row {
 		}),
 		deep("cockroachdb/errors", "", func() { keep(crdb.New("The order is broken.")) }),
 		deep("samber/oops", "", func() { keep(oops.Code("internal").New("The order is broken.")) }),
-	}, 0}
+	}, bars: []bar{timeWithin(1.3, "runtime.Callers"), allocsWithin(2)}}
 }
 
 func codeOfRow() row {
@@ -92,7 +92,7 @@ func codeOfRow() row {
 	for range 5 {
 		ours, theirs = fmt.Errorf("load: %w", ours), fmt.Errorf("load: %w", theirs)
 	}
-	return row{"errors: the code of an error that is wrapped five times", "error", []contender{
+	return row{name: "errors: the code of an error that is wrapped five times", unit: "error", contenders: []contender{
 		simple("sdk: CodeOf", "", func() { sinks.code = errors.CodeOf(ours) }),
 		simple("errors.AsType", "and the code of what it finds", func() {
 			e, _ := stderrors.AsType[*errors.Error](ours)
@@ -108,7 +108,7 @@ func codeOfRow() row {
 			e, _ := oops.AsOops(theirs)
 			sinks.any = e.Code()
 		}),
-	}, 0}
+	}, bars: []bar{timeWithin(1.3, "errors.AsType"), allocsWithin(0)}}
 }
 
 // wire is the document that all encode and decode, as a struct of encoding/json.
@@ -161,16 +161,16 @@ func encodeRow() row {
 	members := extension{p.Code.String(), p.Reason, p.Domain, false, traceID, p.Violations, p.Metadata}
 	plain := wire{p.Type, p.Title, p.Status, p.Detail, "urn:trace:" + traceID, members.Code, p.Reason, p.Domain, false, traceID, p.Violations, p.Metadata}
 	theirs := embedded{problems.Problem{Type: p.Type, Title: p.Title, Status: p.Status, Detail: p.Detail, Instance: plain.Instance}, members}
-	return row{"errors: a problem document is written", "document", []contender{
+	return row{name: "errors: a problem document is written", unit: "document", contenders: []contender{
 		simple("sdk", "into a buffer that is used again, as the server does", func() { sinks.bytes = p.AppendJSON(sinks.bytes[:0]) }),
 		simple("encoding/json", "of a struct with the same members", func() { sinks.bytes, _ = json.Marshal(plain) }),
 		simple("moogar0880/problems", "embedded beside the extensions, as its examples show, by encoding/json", func() { sinks.bytes, _ = json.Marshal(theirs) }),
-	}, 0}
+	}, bars: []bar{timeWithin(1, "encoding/json")}}
 }
 
 func decodeRow() row {
 	body := theProblem().AppendJSON(nil)
-	return row{"errors: a problem document is read", "document", []contender{
+	return row{name: "errors: a problem document is read", unit: "document", contenders: []contender{
 		simple("sdk", "into an error", func() { keep(errors.DecodeProblem(errors.Response{Status: 400, Body: body})) }),
 		simple("encoding/json", "into a struct with the same members; unknown ones are lost", func() {
 			var p wire
@@ -180,5 +180,5 @@ func decodeRow() row {
 			var p embedded
 			keep(json.Unmarshal(body, &p))
 		}),
-	}, 0}
+	}, noBar: "the bar of problem documents is that of writing them"}
 }

@@ -42,7 +42,7 @@ func (stub) RoundTrip(r *http.Request) (*http.Response, error) {
 func (s stub) Do(r *http.Request) (*http.Response, error) { return s.RoundTrip(r) }
 
 func httpclientRows() []row {
-	return append(loopbackRows(), stubRow(withoutSDK()), stubRow(withSDK()), uploadRow(), hostsRow(1), hostsRow(100), hostsRow(10_000))
+	return append(loopbackRows(), stubRow(withoutSDK()), stubRow(withSDK()), uploadRow())
 }
 
 const stockURL = "http://inventory.example.com/stock/17"
@@ -62,10 +62,17 @@ func stubRow(t telemetry) row {
 			return get(&http.Client{Transport: stub{}}), nil, nil
 		}},
 	}
-	if !t.sdk {
+	var cannot []cannotDo
+	if t.sdk {
+		cannot = []cannotDo{{"resty, req, azcore, failsafe-go, heimdall", "have no telemetry of their own: they run without an SDK only"}}
+	} else {
 		contenders = append(contenders, restyPeer(), azcorePeer(), failsafePeer(), heimdallPeer(), reqPeer())
 	}
-	return row{"httpclient: GET over a stub transport, " + t.name, "call", contenders, 0}
+	bars := []bar{timeWithin(0.7, "hand-made stack"), allocsWithin(32)}
+	if t.sdk {
+		bars = []bar{timeWithin(0.8, "hand-made stack"), allocsWithin(46)}
+	}
+	return row{name: "httpclient: GET over a stub transport, " + t.name, unit: "call", contenders: contenders, bars: bars, cannot: cannot}
 }
 
 func sdkClient(t telemetry, base http.RoundTripper) (*http.Client, error) {
@@ -153,7 +160,7 @@ func loopbackRows() (rows []row) {
 			}
 		}
 		name := "httpclient: GET over loopback, %d at a time, CPU time of client and server in one process, without an SDK of OpenTelemetry"
-		rows = append(rows, row{fmt.Sprintf(name, callers), "call", []contender{
+		rows = append(rows, row{name: fmt.Sprintf(name, callers), unit: "call", contenders: []contender{
 			{"sdk", "zero Config", over(func() (*http.Client, error) { return httpclient.New("benchmark", httpclient.Config{}) })},
 			{"net/http", "the floor, with the same settings of the transport", over(func() (*http.Client, error) { return &http.Client{Transport: sameTransport()}, nil })},
 			{"net/http, timeouts", "the floor of the SDK's two timeouts: http.Client.Timeout, and a context with a timeout for the attempt", over(func() (*http.Client, error) {
@@ -163,7 +170,10 @@ func loopbackRows() (rows []row) {
 				return retrying(&attemptTimeout{sameTransport()}), nil
 			})},
 			{"hand-made stack", "as above", over(func() (*http.Client, error) { return handMade(withoutSDK(), sameTransport()), nil })},
-		}, 0})
+		}, bars: []bar{
+			// net/http without a timeout is no client for a service: with the SDK's two it takes more than the bar by itself.
+			timeWithin(1.2, "net/http").orWithin(1.2, "net/http, timeouts"),
+		}})
 	}
 	return rows
 }
@@ -211,7 +221,7 @@ func uploadRow() row {
 			return read(client.Do(r))
 		})
 	}
-	return row{"httpclient: 64 MiB PUT with GetBody and two retries, over a transport that reads and fails", "call", []contender{
+	return row{name: "httpclient: 64 MiB PUT with GetBody and two retries, over a transport that reads and fails", unit: "call", contenders: []contender{
 		{"sdk", "zero Config but the transport; the waits between attempts are in its time", func() (work, func(), error) {
 			base := &failsTwice{}
 			client, err := sdkClient(withoutSDK(), base)
@@ -223,7 +233,7 @@ func uploadRow() row {
 			retry.Logger, retry.RetryWaitMin, retry.RetryWaitMax, retry.HTTPClient.Transport = nil, time.Millisecond, time.Millisecond, base
 			return send(retry.StandardClient(), base), nil, nil
 		}},
-	}, 0}
+	}, bars: []bar{bytesWithin(1 << 20)}}
 }
 
 // failsTwice reads each body; its first two attempts fail.
@@ -249,31 +259,6 @@ func zeroes(n int64) io.ReadCloser { return io.NopCloser(io.LimitReader(zero{}, 
 type zero struct{}
 
 func (zero) Read(p []byte) (int, error) { clear(p); return len(p), nil }
-
-// hostsRow calls many hosts in turn, which shows what a client remembers of each.
-func hostsRow(hosts int) row {
-	urls := make([]string, hosts)
-	for i := range urls {
-		urls[i] = fmt.Sprintf("http://host%d.example.com/stock/17", i)
-	}
-	turn := func(client *http.Client) work {
-		next := 0
-		return each(func() error {
-			next = (next + 1) % hosts
-			return read(client.Get(urls[next]))
-		})
-	}
-	return row{fmt.Sprintf("httpclient: GET of %d hosts in turn over a stub transport, without an SDK of OpenTelemetry", hosts), "call", []contender{
-		{"sdk", "zero Config but the transport; it keeps 1024 hosts", func() (work, func(), error) {
-			client, err := sdkClient(withoutSDK(), stub{})
-			return turn(client), nil, err
-		}},
-		{"hand-made stack", "as above, with one breaker for all hosts", func() (work, func(), error) {
-			return turn(handMade(withoutSDK(), stub{})), nil, nil
-		}},
-		{"net/http", "the floor", func() (work, func(), error) { return turn(&http.Client{Transport: stub{}}), nil, nil }},
-	}, 0}
-}
 
 func get(client *http.Client) work { return each(func() error { return read(client.Get(stockURL)) }) }
 

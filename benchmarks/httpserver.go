@@ -80,7 +80,7 @@ func httpserverRows() []row {
 	for _, answer := range []struct{ name, sku string }{{"a value", "17"}, {"an error", "18"}} {
 		for _, t := range []telemetry{withoutSDK(), withSDK()} {
 			path := "/stock/" + answer.sku
-			rows = append(rows, row{"httpserver: a handler that answers with " + answer.name + " in JSON, " + t.name, "request", []contender{
+			rows = append(rows, row{name: "httpserver: a handler that answers with " + answer.name + " in JSON, " + t.name, unit: "request", contenders: []contender{
 				server("sdk", "zero Config, which is tracing, metrics, panics, deadline, limits, 404 and 405 in JSON; log lines are made for a logger that wants none",
 					path, func() (http.Handler, error) { return ours(t, slog.DiscardHandler) }),
 				server("otelhttp", "tracing and metrics alone, around the plain handler", path, func() (http.Handler, error) {
@@ -96,10 +96,17 @@ func httpserverRows() []row {
 				rpcServer(t, answer.sku),
 				server("OpenTelemetry alone", otelAlone,
 					path, func() (http.Handler, error) { return otelFloor(t, plain()) }),
-			}, 0})
+			}, bars: serverBars(t)})
 		}
 	}
 	return rows
+}
+
+func serverBars(t telemetry) []bar {
+	if t.sdk {
+		return []bar{timeWithin(0.4, "otelhttp").orWithin(1.4, "OpenTelemetry alone"), allocsWithin(26)}
+	}
+	return []bar{timeWithin(0.4, "otelhttp"), allocsWithin(12)}
 }
 
 const otelAlone = "the floor of tracing: the plain handler between the calls of OpenTelemetry that both make, with everything made beforehand. " +

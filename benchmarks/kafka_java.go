@@ -11,18 +11,37 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/backend-platform/sdk/kafka"
 )
 
 // consumeEnv makes this program consume in a process of its own; it has the arguments of java/…/Peers.java.
 const consumeEnv = "BENCHMARKS_CONSUME"
 
-// Rounds of a process, of which the last counts: a virtual machine compiles what it has run often.
+// Rounds of a process, of which the last counts: a virtual machine compiles what it has run often. Those before have a
+// third of the records, but all where they take no time.
 const (
 	warmRounds  = 2
 	plainRounds = 5
+	warmShare   = 3
 )
+
+const javaPlain = "Java's poll loop"
+
+// javaRows need a real cluster, Java and Maven.
+func javaRows() []processRow {
+	nothing := javaRow(64, "does nothing", 0)
+	nothing.processes = append(nothing.processes, process{
+		javaPlain, "the floor in Java: the official client, one thread, commits after each poll; warmed up for four rounds", consumer(javaCommand, "plain", 0, plainRounds),
+	})
+	nothing.bars = []bar{timesTheRate(8, "parallel-consumer"), timesTheRate(0.8, javaPlain)}
+	slow, wide := javaRow(64, "takes 1 ms", 1), javaRow(256, "takes 1 ms", 1)
+	slow.bars = append([]bar{timesTheRate(1.3, "parallel-consumer")}, javaShares()...)
+	wide.bars = append([]bar{timesTheRate(3, "parallel-consumer")}, javaShares()...)
+	return []processRow{nothing, slow, wide}
+}
+
+func javaShares() []bar {
+	return []bar{cpuWithin(0.2, "parallel-consumer"), memoryWithin(0.25, "parallel-consumer")}
+}
 
 // javaRow compares with what there is in Java, each in a process of its own, whose memory is measured as well.
 func javaRow(workers int, handler string, millis int) processRow {
@@ -30,16 +49,14 @@ func javaRow(workers int, handler string, millis int) processRow {
 	if workers != 64 {
 		cfg = "zero Config but for the workers"
 	}
-	plain := strconv.Itoa(workers)
-	r := processRow{name: fmt.Sprintf("kafka: consume 256 B beside Java, handler that %s, %d workers", handler, workers), unit: "record", n: 300_000}
-	r.processes = []process{
-		{"sdk", cfg, consumer(selfCommand, plain, millis, warmRounds)},
-		{"parallel-consumer", "Confluent's, in the order of keys, as many threads, else its defaults", consumer(javaCommand, plain, millis, warmRounds)},
+	threads := strconv.Itoa(workers)
+	return processRow{
+		row: row{name: fmt.Sprintf("%s: consume 256 B beside Java, handler that %s, %d workers", onApache, handler, workers), unit: "record", n: 300_000},
+		processes: []process{
+			{"sdk", cfg, consumer(selfCommand, threads, millis, warmRounds)},
+			{"parallel-consumer", "Confluent's, in the order of keys, as many threads, else its defaults", consumer(javaCommand, threads, millis, warmRounds)},
+		},
 	}
-	if millis == 0 {
-		r.processes = append(r.processes, process{"Java's poll loop", "the floor in Java: the official client, one thread, commits after each poll; warmed up for four rounds", consumer(javaCommand, "plain", millis, plainRounds)})
-	}
-	return r
 }
 
 // consumer runs a program that consumes.
@@ -142,15 +159,14 @@ func consumeAlone(args []string) error {
 	if numbers[2] > 0 {
 		handle = oneMillisecond
 	}
-	cfg := kafka.ConsumerConfig{}
-	if workers != 64 {
-		cfg.Workers = workers
-	}
-	consume := sdkConsume(cfg)
+	consume := sdkConsume(workersConfig(workers))
 	var last spent
-	for range rounds {
+	for left := rounds; left > 0; left-- {
 		c := &consumption{
 			cluster: &cluster{addrs: strings.Split(args[0], ",")}, topic: args[1], n: n, handle: handle, done: make(chan struct{}),
+		}
+		if left > 1 {
+			c.n /= warmShare
 		}
 		before := processTime()
 		if err := consume(context.Background(), c); err != nil {

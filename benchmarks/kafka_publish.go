@@ -17,17 +17,17 @@ import (
 
 // publishRow has so many goroutines, each of which publishes one record after the other and waits for
 // all in-sync replicas.
-func publishRow(goroutines int) row {
-	name := "kafka: publish 256 B, one after the other"
+func publishRow(on string, goroutines int) row {
+	name := on + ": publish 256 B, one after the other"
 	if goroutines > 1 {
-		name = fmt.Sprintf("kafka: publish 256 B, %d goroutines", goroutines)
+		name = fmt.Sprintf("%s: publish 256 B, %d goroutines", on, goroutines)
 	}
-	return row{name, "record", []contender{
+	return row{name: name, unit: "record", contenders: []contender{
 		{"sdk", "zero Config", publishing(goroutines, sdkPublisher)},
 		{"kgo", "ProduceSync, without a linger as the SDK", publishing(goroutines, kgoPublisher)},
 		{"sarama", "SyncProducer, idempotent, which permits one request at a time", publishing(goroutines, saramaPublisher)},
 		{"kafka-go", "Writer, with a batch timeout of 1 ms instead of 1 s", publishing(goroutines, kafkagoPublisher)},
-	}, 0}
+	}, bars: []bar{timesTheRate(0.9, "kgo")}}
 }
 
 // A publisher writes one record and returns when it is acknowledged.

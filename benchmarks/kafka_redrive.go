@@ -15,9 +15,9 @@ import (
 // redriveRow puts 100,000 dead letters back. There is no peer to compare with: what the client below
 // takes to read and to write as many records is the floor.
 func redriveRow() row {
-	return row{"kafka: redrive of dead letters, 256 B", "record", []contender{
+	return row{name: onEmbedded + ": redrive of dead letters, 256 B", unit: "record", contenders: []contender{
 		{"sdk", "zero Config", redriving},
-	}, 100_000}
+	}, n: 100_000, bars: []bar{perSecond(50_000)}}
 }
 
 func redriving() (work, func(), error) {

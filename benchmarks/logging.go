@@ -20,8 +20,8 @@ import (
 // the ids of a span in each line. Zap's times have nanoseconds, as the SDK's and slog's.
 func loggingRows() []row {
 	return []row{
-		zapRow("logging: a line of zap with five short fields", shortLine),
-		zapRow("logging: a line of zap as services write it", realisticLine),
+		zapRow("logging: a line of zap with five short fields", 1.5, shortLine, shortSlogLine),
+		zapRow("logging: a line of zap as services write it", 2, realisticLine, realisticSlogLine),
 		slogRow("logging: a line of slog with five short fields", shortSlogLine),
 		slogRow("logging: a line of slog as services write it", realisticSlogLine),
 		requestRow(),
@@ -74,7 +74,7 @@ func sdkLogger(cfg logging.Config) (*zap.Logger, error) {
 	return logging.New("benchmark", cfg)
 }
 
-func zapRow(name string, line func(*zap.Logger)) row {
+func zapRow(name string, most float64, line func(*zap.Logger), slogLine func(context.Context, *slog.Logger)) row {
 	sdk := func(name, note string, cfg logging.Config) contender {
 		return contender{name, note, func() (work, func(), error) {
 			base, err := sdkLogger(cfg)
@@ -89,25 +89,19 @@ func zapRow(name string, line func(*zap.Logger)) row {
 		l = l.With(zapIDs(spanned())...)
 		return simple(name, note, func() { line(l) })
 	}
-	return row{name, "line", []contender{
+	return row{name: name, unit: "line", contenders: append([]contender{
 		sdk("sdk", "zero Config: with file and line of the call, redaction by names and by forms, no key twice, bounded; the request's logger is made once", logging.Config{}),
 		sdk("sdk, NoCaller", "the same without file and line", logging.Config{NoCaller: true}),
 		plain("zap, bare", "the floor: no file and line, no redaction, the ids are added once", zap.New(plainCore())),
 		plain("zap, bare with caller", "with file and line, no redaction, the ids are added once", zap.New(plainCore(), zap.AddCaller())),
 		plain("zap with a hook for keys", "with file and line; a core around zap's compares keys, and lets secrets in texts pass", zap.New(hook{plainCore(), nil}, zap.AddCaller())),
 		plain("zap with a hook for keys and texts", "the same, and one regular expression for every text", zap.New(hook{plainCore(), secretText}, zap.AddCaller())),
-	}, 0}
+	}, slogPeers(slogLine)...), bars: append(fasterThan("zap with a hook for keys", "slog JSON", "zapslog"), timeWithin(most, "zap, bare"), allocsWithin(2))}
 }
 
 func slogRow(name string, line func(context.Context, *slog.Logger)) row {
 	ctx := spanned()
-	span := trace.SpanContextFromContext(ctx)
-	plain := func(name, note string, h slog.Handler) contender {
-		l := slog.New(h)
-		return simple(name, note, func() { line(ctx, l) })
-	}
-	options := &slog.HandlerOptions{AddSource: true, ReplaceAttr: hideSecrets}
-	return row{name, "line", []contender{
+	return row{name: name, unit: "line", contenders: append([]contender{
 		{"sdk", "zero Config: with file and line, redaction by names and by forms, no key twice, bounded; the ids are the context's", func() (work, func(), error) {
 			base, err := sdkLogger(logging.Config{})
 			if err != nil {
@@ -116,18 +110,31 @@ func slogRow(name string, line func(context.Context, *slog.Logger)) row {
 			l := slog.New(logging.NewSlogHandler(base))
 			return repeat(func() { line(ctx, l) }), nil, nil
 		}},
+	}, slogPeers(line)...), bars: []bar{timeWithin(1.1, "slog JSON")}}
+}
+
+// slogPeers are slog's own handler and zap's, which take a line's ids from its context.
+func slogPeers(line func(context.Context, *slog.Logger)) []contender {
+	ctx := spanned()
+	span := trace.SpanContextFromContext(ctx)
+	plain := func(name, note string, h slog.Handler) contender {
+		l := slog.New(h)
+		return simple(name, note, func() { line(ctx, l) })
+	}
+	options := &slog.HandlerOptions{AddSource: true, ReplaceAttr: hideSecrets}
+	return []contender{
 		plain("slog JSON", "with file and line; the ids are the context's, ReplaceAttr compares keys, secrets in texts pass", withIDs{slog.NewJSONHandler(io.Discard, options)}),
 		plain("slog JSON, ids added once", "the same without looking into the context", slog.NewJSONHandler(io.Discard, options).WithAttrs([]slog.Attr{
 			slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()),
 		})),
 		plain("zapslog", "with file and line; the ids are the context's, no redaction", withIDs{zapslog.NewHandler(plainCore(), zapslog.WithCaller(true))}),
-	}, 0}
+	}
 }
 
 // requestRow is what a request pays for its logger, whether it writes a line or not.
 func requestRow() row {
 	plain, plainContext := zap.New(plainCore()), spanned()
-	return row{"logging: the logger of a request", "request", []contender{
+	return row{name: "logging: the logger of a request", unit: "request", contenders: []contender{
 		{"sdk", "FromContext, with the ids", func() (work, func(), error) {
 			base, err := sdkLogger(logging.Config{})
 			if err != nil {
@@ -137,16 +144,7 @@ func requestRow() row {
 			return repeat(func() { sinks.logger = logging.FromContext(ctx) }), nil, nil
 		}},
 		simple("zap", "With, with the ids", func() { sinks.logger = plain.With(zapIDs(plainContext)...) }),
-	}, 0}
-}
-
-func repeat(once func()) work {
-	return all(func(n int) error {
-		for range n {
-			once()
-		}
-		return nil
-	})
+	}, bars: []bar{allocsWithin(6)}}
 }
 
 func plainCore() zapcore.Core {

@@ -1,58 +1,179 @@
-// Command benchmarks runs this SDK and its peers side by side on the same work and prints ratios.
+// Command benchmarks runs this SDK and its peers side by side on the same work and prints ratios. The repository's
+// make bench and make bench-quick build and run it; it runs in its own folder.
 //
-//	benchmarks          all rows; writes RESULTS.md and results.json
-//	benchmarks -quick   all rows, fewer and shorter rounds; only prints
+//	benchmarks            all rows; writes RESULTS.md, results.json and docs/PERFORMANCE.md
+//	benchmarks -resume    the same, without the groups that this build measured before it was interrupted
+//	benchmarks -quick     all rows but those on a real Kafka, fewer and shorter rounds; only prints
 //	benchmarks -run ^errors
-//	benchmarks -run ^httpserver -with '^(otelhttp|net/http)$'   against these alone, in less time
+//	benchmarks -run ^httpserver -with '^(otelhttp|net/http)$'   against these alone; only prints
+//
+// It ends with 1 when this SDK misses a bar of a row by more than the noise of the same run, or a row fails.
 //
 // The contenders of a row take turns, round by round, in random order, in the same process, so that what else the
 // machine does meets all of them alike. A figure is the median of its rounds, and so is a ratio, which is taken
 // round by round. Absolute times are those of one machine on one day: ratios and allocations are what to compare.
 // CPU time is that of the whole process, with collecting garbage, and moves least on a busy machine.
 //
-// The Kafka rows run on an embedded broker in a process of its own, or on a real cluster, which KAFKA_BROKERS names:
-// in the repository's root, make bin/kafka; then here, ../bin/kafka run go run . -run ^kafka. The rows beside Java need
-// one, Java 17 and Maven, and say so where something is missing. There each contender has a process of its own, which
-// warms up first, and its memory is compared as well.
+// Each group of rows has a process of its own. The Kafka rows run on an embedded broker in one more process, and on a
+// real Kafka, which is started where Java and Maven are installed, or which KAFKA_BROKERS names. The rows beside Java
+// have a process for each contender, which warms up first, and its memory is compared as well. What could not run is
+// listed with the reason.
 package main
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"regexp"
 	"runtime/pprof"
-	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
+type options struct {
+	quick, resume bool
+	choice        choice
+	chosen        bool // not all rows, or not all peers
+	profile       string
+}
+
 func main() {
-	quick := flag.Bool("quick", false, "fewer and shorter rounds; write no files")
-	only := flag.String("run", "", "run only the rows whose name matches this regular expression")
-	with := flag.String("with", "", "run the SDK against only those contenders whose name matches this regular expression")
-	profile := flag.String("cpuprofile", "", "write a CPU profile to this file")
-	flag.Parse()
-	if os.Getenv(serveEnv) != "" {
-		if err := serveBroker(); err != nil {
-			fmt.Fprintln(os.Stderr, "benchmarks: embedded broker:", err)
-			os.Exit(1)
-		}
-		return
+	if ran, err := serveOther(); ran {
+		exit(err)
 	}
-	if args := os.Getenv(consumeEnv); args != "" {
-		if err := consumeAlone(strings.Fields(args)); err != nil {
-			fmt.Fprintln(os.Stderr, "benchmarks: consume:", err)
-			os.Exit(1)
-		}
-		return
+	o, err := parse(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "benchmarks:", err)
+		os.Exit(2)
 	}
-	err := profiled(*profile, func() error { return run(*quick, *only, *with) })
-	closeCluster()
+	if name := os.Getenv(groupEnv); name != "" {
+		err := profiled(o.profile, func() error { return oneGroup(name, o) })
+		closeCluster()
+		exit(err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err = run(ctx, o)
+	stop()
+	exit(err)
+}
+
+func exit(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "benchmarks:", err)
 		os.Exit(1)
 	}
+	os.Exit(0)
+}
+
+// serveOther does what this program does for another process of it.
+func serveOther() (ran bool, err error) {
+	if os.Getenv(serveEnv) != "" {
+		return true, serveBroker()
+	}
+	if args := os.Getenv(consumeEnv); args != "" {
+		return true, consumeAlone(strings.Fields(args))
+	}
+	return false, nil
+}
+
+func parse(args []string) (o options, err error) {
+	flags := flag.NewFlagSet("benchmarks", flag.ExitOnError)
+	flags.BoolVar(&o.quick, "quick", false, "fewer and shorter rounds; write no files")
+	flags.BoolVar(&o.resume, "resume", false, "leave out the groups that this build has measured already")
+	rows := flags.String("run", "", "run only the rows whose name matches this regular `expression`")
+	peers := flags.String("with", "", "run the SDK against only those contenders whose name matches this regular `expression`")
+	flags.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the last group to this `file`")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	o.chosen = *rows != "" || *peers != ""
+	var err1, err2 error
+	o.choice.rows, err1 = regexp.Compile(*rows)
+	o.choice.peers, err2 = regexp.Compile(*peers)
+	return o, errors.Join(err1, err2)
+}
+
+func (o options) pace() pace {
+	if o.quick {
+		return quickPace
+	}
+	return fullPace
+}
+
+func oneGroup(name string, o options) error {
+	for _, g := range groups() {
+		if g.name == name {
+			return measureGroup(g, o.choice, o.pace())
+		}
+	}
+	return fmt.Errorf("there is no group %q", name)
+}
+
+// run measures all groups, each in a process of its own.
+func run(ctx context.Context, o options) error {
+	begin := time.Now()
+	var kafka *realKafka
+	defer func() {
+		if kafka != nil {
+			kafka.stop()
+		}
+	}()
+	var rows []result
+	for _, g := range groups() {
+		if len(g.tasks(o.choice)) == 0 || g.real && o.quick && os.Getenv(brokersEnv) == "" {
+			continue
+		}
+		if g.real && kafka == nil {
+			kafka = startKafka()
+		}
+		p, err := measured(ctx, g, o, kafka)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, p.Rows...)
+	}
+	if len(rows) == 0 {
+		return errors.New("no row matches")
+	}
+	r := newReport(thisMachine(kafka), time.Since(begin), rows)
+	fmt.Printf("\n%s %d s.\n", r.summary(), r.Seconds)
+	if !o.quick && !o.chosen {
+		if err := r.write(); err != nil {
+			return err
+		}
+	}
+	return r.fault()
+}
+
+// measured is a group's part: from before if it may be, else from a process of its own.
+func measured(ctx context.Context, g group, o options, kafka *realKafka) (part, error) {
+	if before, err := readPart(g); o.resume && err == nil && before.Done && before.Program == fingerprint(o.pace()) {
+		fmt.Printf("\n%s: measured before\n", g.name)
+		return before, nil
+	}
+	brokers := ""
+	if g.real {
+		if kafka.missing != "" {
+			return unmeasured(g, o.choice, kafka.missing), nil
+		}
+		brokers = kafka.brokers
+	}
+	return inProcess(ctx, g, o.choice, brokers, o.pace(), groupLimit)
+}
+
+// unmeasured is the part of a group that cannot run on this machine.
+func unmeasured(g group, c choice, why string) (p part) {
+	for _, t := range g.tasks(c) {
+		r := t.row.notMeasuredHere(why)
+		r.Group = g.name
+		fmt.Print(r.text())
+		p.Rows = append(p.Rows, r)
+	}
+	return p
 }
 
 // profiled runs with a CPU profile if a file is given.
@@ -70,69 +191,4 @@ func profiled(file string, do func() error) error {
 	}
 	defer pprof.StopCPUProfile()
 	return do()
-}
-
-func run(quick bool, only, with string) error {
-	match, err := regexp.Compile(only)
-	if err != nil {
-		return fmt.Errorf("-run: %w", err)
-	}
-	chosen, err := regexp.Compile(with)
-	if err != nil {
-		return fmt.Errorf("-with: %w", err)
-	}
-	pace := pace{rounds: 41, round: 40 * time.Millisecond}
-	if quick {
-		pace.rounds, pace.round = 5, 20*time.Millisecond
-	}
-	var results []result
-	add := func(name string, measure func() (result, error)) error {
-		if !match.MatchString(name) {
-			return nil
-		}
-		r, err := measure()
-		if err != nil {
-			return fmt.Errorf("row %q: %w", name, err)
-		}
-		fmt.Print(r.text())
-		results = append(results, r)
-		return nil
-	}
-	for _, row := range rows() {
-		row.contenders = against(row.contenders, func(c contender) bool { return chosen.MatchString(c.name) })
-		if err := add(row.name, func() (result, error) { return measure(row, pace.of(row)) }); err != nil {
-			return err
-		}
-	}
-	for _, row := range javaRows() {
-		row.processes = against(row.processes, func(p process) bool { return chosen.MatchString(p.name) })
-		if err := add(row.name, func() (result, error) { return measureProcesses(row, pace) }); err != nil {
-			return err
-		}
-	}
-	if len(results) == 0 {
-		return fmt.Errorf("no row matches %q", only)
-	}
-	if quick || only != "" || with != "" {
-		return nil
-	}
-	return write(results)
-}
-
-// against keeps the first, which is the SDK, and those of the others that are chosen.
-func against[T any](all []T, chosen func(T) bool) []T {
-	var kept []T
-	for i, c := range all {
-		if i == 0 || chosen(c) {
-			kept = append(kept, c)
-		}
-	}
-	return kept
-}
-
-// rows are all comparisons within this process, one file a module.
-func rows() []row {
-	return slices.Concat(
-		errorsRows(), resilienceRows(), loggingRows(), tracingRows(), httpclientRows(), httpserverRows(), kafkaRows(),
-	)
 }

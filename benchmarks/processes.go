@@ -9,10 +9,8 @@ import (
 
 // A processRow is a comparison of processes. The first one is this SDK.
 type processRow struct {
-	name      string
-	unit      string
+	row
 	processes []process
-	n         int // units in a round
 }
 
 // A process is a contender that runs in a process of its own, because it is no Go or its memory is measured.
@@ -33,22 +31,24 @@ type notRun string
 
 func (e notRun) Error() string { return string(e) }
 
+// processRounds are few: each begins a process that warms up first.
+const processRounds = 3
+
 // measureProcesses lets them take turns in random order, so that none has the machine's better hour.
 func measureProcesses(r processRow, p pace) (result, error) {
-	rounds, n := max(p.rounds/12, 1), r.n
-	if p.rounds < 10 {
-		n /= 10
-	}
+	n := r.n / p.part
 	all := make([]*prepared, len(r.processes))
-	why := make([]string, len(all))
 	for i, c := range r.processes {
 		all[i] = &prepared{contender: contender{name: c.name, note: c.note}}
 	}
-	for range rounds {
+	for range processRounds {
 		for _, i := range rand.Perm(len(all)) {
+			if all[i].notRun != "" {
+				continue
+			}
 			s, err := r.processes[i].run(n)
 			if reason, ok := errors.AsType[notRun](err); ok {
-				why[i] = string(reason)
+				all[i].notRun = string(reason)
 				continue
 			}
 			if err != nil {
@@ -59,17 +59,7 @@ func measureProcesses(r processRow, p pace) (result, error) {
 			all[i].memory = append(all[i].memory, float64(s.memory)/1024)
 		}
 	}
-	out := result{Name: r.name, Unit: r.unit, Processes: true}
-	for i, p := range all {
-		e := entry{Name: p.name, Note: p.note, NotRun: why[i]}
-		if why[i] == "" {
-			e.Nanos, e.CPU, e.Memory = quantile(p.nanos, 0.5), quantile(p.cpu, 0.5), quantile(p.memory, 0.5)
-			e.Spread = (quantile(p.nanos, 0.75) - quantile(p.nanos, 0.25)) / 2 / e.Nanos
-		}
-		if why[i] == "" && why[0] == "" {
-			e.Ratio, e.CPUOf, e.MemoryOf = ratio(all[0].nanos, p.nanos), ratio(all[0].cpu, p.cpu), ratio(all[0].memory, p.memory)
-		}
-		out.Lines = append(out.Lines, e)
-	}
+	out := newResult(r.row, all)
+	out.Processes = true
 	return out, nil
 }

@@ -26,32 +26,35 @@ func resilienceRows() []row {
 }
 
 func resilienceRow() row {
-	return row{"resilience: a call through a closed breaker", "call", []contender{
+	return row{name: "resilience: a call through a closed breaker", unit: "call", contenders: []contender{
 		{"sdk", "", sdkBreaker},
 		{"gobreaker two-step", sameWindow, func() (work, func(), error) { return gobreakerTwoStep(false) }},
-		{"failsafe-go breaker", "the share of failures in 10 s", failsafeBreaker},
-		{"cep21/circuit", "hystrix opener and closer", cep21Breaker},
-	}, 0}
+		{"gobreaker Execute", sameWindow + "; a function instead of two steps, and no outcome but an error", gobreakerExecute},
+		{"failsafe-go breaker", "TryAcquirePermit and RecordSuccess, the share of failures in 10 s", failsafeBreaker},
+		{"cep21/circuit", "Run, with the hystrix opener and closer and without its timeout", cep21Breaker},
+	}, bars: []bar{timeWithin(1.4, "gobreaker two-step"), allocsWithin(1)}}
 }
 
 func resilienceOpenRow() row {
-	return row{"resilience: a call that an open breaker refuses", "call", []contender{
+	return row{name: "resilience: a call that an open breaker refuses", unit: "call", contenders: []contender{
 		{"sdk", "", sdkOpenBreaker},
 		{"gobreaker two-step", sameWindow, func() (work, func(), error) { return gobreakerTwoStep(true) }},
-	}, 0}
+		{"failsafe-go breaker", "opened by hand for an hour", failsafeOpenBreaker},
+		{"cep21/circuit", "opened by hand; its probe every 5 s fails", cep21OpenBreaker},
+	}, bars: []bar{timeWithin(0.6, "gobreaker two-step"), allocsWithin(0)}}
 }
 
 func resiliencePipelineRow() row {
-	return row{"resilience: retry, breaker and timeout, a call that succeeds", "call", []contender{
+	return row{name: "resilience: retry, breaker and timeout, a call that succeeds", unit: "call", contenders: []contender{
 		{"sdk", "the whole of Standard: bulkhead, budget and total time limit, too", sdkPipeline},
 		{"failsafe-go", "the same three policies and no more; " + sameLimits, failsafePipeline},
-	}, 0}
+	}, bars: []bar{timeWithin(0.5, "failsafe-go")}}
 }
 
 func resilienceLimitRow() row {
-	return row{"resilience: admission by an adaptive limit", "call", []contender{
+	return row{name: "resilience: admission by an adaptive limit", unit: "call", contenders: []contender{
 		{"sdk", "", sdkAdaptive},
-	}, 0}
+	}, noBar: "no peer in the table has an adaptive limit"}
 }
 
 func sdkBreaker() (work, func(), error) {
@@ -116,6 +119,21 @@ func gobreakerTwoStep(open bool) (work, func(), error) {
 	}), nil, nil
 }
 
+// gobreakerExecute is what its README shows: a function that returns a value and an error.
+func gobreakerExecute() (work, func(), error) {
+	breaker := gobreaker.NewCircuitBreaker[int](gobreaker.Settings{Interval: 10 * time.Second, BucketPeriod: time.Second, Timeout: 5 * time.Second})
+	op := func() (int, error) { return 1, nil }
+	return all(func(n int) error {
+		for range n {
+			if _, err := breaker.Execute(op); err != nil {
+				return err
+			}
+		}
+		return nil
+	}), nil, nil
+}
+
+// failsafeBreaker is its breaker alone, as its page on circuit breakers shows under "Standalone Usage".
 func failsafeBreaker() (work, func(), error) {
 	breaker := circuitbreaker.NewBuilder[any]().WithFailureRateThreshold(0.5, 20, 10*time.Second).Build()
 	return all(func(n int) error {
@@ -129,10 +147,48 @@ func failsafeBreaker() (work, func(), error) {
 	}), nil, nil
 }
 
-func cep21Breaker() (work, func(), error) {
+func failsafeOpenBreaker() (work, func(), error) {
+	breaker := circuitbreaker.NewBuilder[any]().WithFailureRateThreshold(0.5, 20, 10*time.Second).WithDelay(time.Hour).Build()
+	breaker.Open()
+	return all(func(n int) error {
+		for range n {
+			if breaker.TryAcquirePermit() {
+				return errors.New("the breaker is not open")
+			}
+		}
+		return nil
+	}), nil, nil
+}
+
+// newCircuit has the hystrix logic that its README advises. Its timeout would be a goroutine's and a timer's price, which
+// the other breakers do not pay.
+func newCircuit() (*circuit.Circuit, error) {
 	factory := hystrix.Factory{}
 	manager := circuit.Manager{DefaultCircuitProperties: []circuit.CommandPropertiesConstructor{factory.Configure}}
-	breaker, err := manager.CreateCircuit("benchmark", circuit.Config{Execution: circuit.ExecutionConfig{Timeout: -1, MaxConcurrentRequests: -1}})
+	return manager.CreateCircuit("benchmark", circuit.Config{Execution: circuit.ExecutionConfig{Timeout: -1, MaxConcurrentRequests: -1}})
+}
+
+func cep21OpenBreaker() (work, func(), error) {
+	breaker, err := newCircuit()
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx := context.Background()
+	breaker.OpenCircuit(ctx)
+	failed := errors.New("failed")
+	op := func(context.Context) error { return failed }
+	return all(func(n int) error {
+		for range n {
+			if breaker.Run(ctx, op) == nil {
+				return errors.New("the breaker is not open")
+			}
+		}
+		return nil
+	}), nil, nil
+}
+
+func cep21Breaker() (work, func(), error) {
+	breaker, err := newCircuit()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,11 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -15,7 +16,10 @@ type row struct {
 	name       string
 	unit       string // what is done once: "call", "record"
 	contenders []contender
-	least      int // units in a round at the least; 0: as many as fill its time
+	bars       []bar
+	noBar      string     // why the row has no bars
+	cannot     []cannotDo // peers that cannot do this work
+	n          int        // units in a round; 0: as many as fill its time
 }
 
 // A contender does the work.
@@ -25,6 +29,9 @@ type contender struct {
 	// prepare returns what does the work, and what cleans up afterwards (nil: nothing).
 	prepare func() (work work, cleanup func(), err error)
 }
+
+// cannotDo is a peer of a row that is no contender, and why.
+type cannotDo struct{ name, why string }
 
 // work does something n times and says how long that took, without what it took to begin.
 type work func(n int) (time.Duration, error)
@@ -40,46 +47,44 @@ func all(do func(n int) error) work {
 
 // simple is a contender that needs no preparation and cannot fail.
 func simple(name, note string, once func()) contender {
-	return contender{name, note, func() (work, func(), error) {
-		return all(func(n int) error {
-			for range n {
-				once()
-			}
-			return nil
-		}), nil, nil
-	}}
+	return contender{name, note, func() (work, func(), error) { return repeat(once), nil, nil }}
+}
+
+func repeat(once func()) work {
+	return all(func(n int) error {
+		for range n {
+			once()
+		}
+		return nil
+	})
 }
 
 // pace is how long a row takes.
 type pace struct {
 	rounds int
 	round  time.Duration
+	part   int // of a fixed number of units: a tenth and so on
 }
 
-// of is the pace of a row. A consumer has to join a group first and works for seconds.
+var (
+	fullPace  = pace{rounds: 21, round: 40 * time.Millisecond, part: 1}
+	quickPace = pace{rounds: 5, round: 15 * time.Millisecond, part: 10}
+)
+
+// of is the pace of a row. One with a fixed number of units has to join a group first, and works for seconds.
 func (p pace) of(r row) pace {
-	if strings.HasPrefix(r.name, "kafka") {
-		return pace{max(p.rounds/6, 2) | 1, 12 * p.round}
+	if r.n > 0 {
+		p.rounds = p.rounds/6 | 1
 	}
 	return p
-}
-
-// measurement is one contender's.
-type measurement struct {
-	name   string
-	note   string
-	nanos  float64 // median of the rounds, for one unit
-	cpu    float64 // nanoseconds of CPU time of the whole process, median, for one unit
-	spread float64 // half the distance of the quartiles, as a share of the median
-	allocs float64 // median
-	bytes  float64 // median
 }
 
 // prepared is a contender at work.
 type prepared struct {
 	contender
 	work   work
-	n      int // units a round
+	n      int    // units a round
+	notRun string // why it could not run here
 	nanos  []float64
 	cpu    []float64
 	allocs []float64
@@ -87,25 +92,34 @@ type prepared struct {
 	memory []float64 // MiB, of a process
 }
 
+func (p *prepared) ran() bool { return p.notRun == "" && len(p.nanos) > 0 }
+
 func measure(r row, p pace) (result, error) {
 	var ready []*prepared
 	for _, c := range r.contenders {
 		work, cleanup, err := c.prepare()
-		if err != nil {
-			return result{}, fmt.Errorf("prepare %s: %w", c.name, err)
-		}
 		if cleanup != nil {
 			defer cleanup()
 		}
 		next := &prepared{contender: c, work: work}
-		if err := next.calibrate(p.round, r.least); err != nil {
+		ready = append(ready, next)
+		if reason, ok := errors.AsType[notRun](err); ok {
+			next.notRun = string(reason)
+			continue
+		}
+		if err != nil {
+			return result{}, fmt.Errorf("prepare %s: %w", c.name, err)
+		}
+		if err := next.warmUp(p, r.n); err != nil {
 			return result{}, fmt.Errorf("%s: %w", c.name, err)
 		}
-		ready = append(ready, next)
 	}
 	for range p.rounds {
 		for _, i := range rand.Perm(len(ready)) { // in step with nothing else that the machine does
 			next := ready[i]
+			if next.notRun != "" {
+				continue
+			}
 			if err := next.round(); err != nil {
 				return result{}, fmt.Errorf("%s: %w", next.name, err)
 			}
@@ -114,23 +128,28 @@ func measure(r row, p pace) (result, error) {
 	return newResult(r, ready), nil
 }
 
-// calibrate warms up and finds how many units fill a round, by the fastest of a few tries: one that the machine
-// delayed would make short rounds, in which what a collection of garbage empties is filled again.
-func (p *prepared) calibrate(round time.Duration, least int) error {
-	for p.n = max(least, 1); ; p.n *= 2 {
+// warmUp finds how many units fill a round, by the fastest of a few tries: one that the machine delayed would make short
+// rounds, in which what a collection of garbage empties is filled again.
+func (p *prepared) warmUp(pace pace, fixed int) error {
+	if fixed > 0 {
+		p.n = max(fixed/pace.part, 1)
+		_, err := p.work(p.n)
+		return err
+	}
+	for p.n = 1; ; p.n *= 2 {
 		took, err := p.work(p.n)
 		if err != nil {
 			return err
 		}
-		if took >= round/4 || p.n >= 1<<30 {
-			for range 4 {
+		if took >= pace.round/4 || p.n >= 1<<30 {
+			for range 3 {
 				again, err := p.work(p.n)
 				if err != nil {
 					return err
 				}
 				took = min(took, again)
 			}
-			p.n = max(int(float64(p.n)*float64(round)/float64(max(took, 1))), least, 1)
+			p.n = max(int(float64(p.n)*float64(pace.round)/float64(max(took, 1))), 1)
 			return nil
 		}
 	}
@@ -152,13 +171,55 @@ func (p *prepared) round() error {
 	return err
 }
 
-func (p *prepared) measurement() measurement {
-	median := quantile(p.nanos, 0.5)
-	return measurement{
-		name: p.name, note: p.note, nanos: median,
-		spread: (quantile(p.nanos, 0.75) - quantile(p.nanos, 0.25)) / 2 / median,
-		cpu:    quantile(p.cpu, 0.5), allocs: quantile(p.allocs, 0.5), bytes: quantile(p.bytes, 0.5),
+// rounds are a contender's figures, round by round.
+func (p *prepared) rounds(of figure) []float64 {
+	switch of {
+	case byCPU:
+		return p.cpu
+	case byMemory:
+		return p.memory
+	case byAllocs:
+		return p.allocs
+	case byBytes:
+		return p.bytes
 	}
+	return p.nanos
+}
+
+// figure is the median of a figure's rounds. Where allocations are counted they are whole, as those of
+// [testing.AllocsPerRun] are: what the process does besides is a fraction.
+func (p *prepared) figure(of figure) float64 {
+	switch median := quantile(p.rounds(of), 0.5); of {
+	case byRate:
+		return 1e9 / median
+	case byAllocs:
+		return math.Floor(median)
+	default:
+		return median
+	}
+}
+
+// ratio is the median of the ratios of each round: what the machine was busy with in a round, it was for both. Its noise
+// is the spread of the same ratios.
+func ratio(ours, theirs []float64) (median, noise float64) {
+	ratios := make([]float64, min(len(ours), len(theirs)))
+	for i := range ratios {
+		ratios[i] = ours[i] / theirs[i]
+	}
+	return quantile(ratios, 0.5), spread(ratios)
+}
+
+// spread is half the distance of the quartiles; of the extremes where there are too few for quartiles.
+func spread(values []float64) float64 {
+	if len(values) < 6 {
+		return (slices.Max(values) - slices.Min(values)) / 2
+	}
+	return (quantile(values, 0.75) - quantile(values, 0.25)) / 2
+}
+
+func quantile(values []float64, q float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[int(q*float64(len(sorted)-1)+0.5)]
 }
 
 // processTime is the CPU time that the process has taken, collecting garbage included. What else the machine
@@ -169,9 +230,4 @@ func processTime() time.Duration {
 		return 0
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
-func quantile(values []float64, q float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[int(q*float64(len(sorted)-1)+0.5)]
 }

@@ -5,6 +5,7 @@
 //	kafka run [-nodes n] command [arg …]    starts them, runs the command with KAFKA_BROKERS in its environment, stops them,
 //	                                        and ends with the command's exit code; KAFKA_SECURE_BROKERS are listeners with
 //	                                        TLS and SCRAM, KAFKA_SECURE_CA_FILE has their authority
+//	kafka version                           prints which Kafka that is
 //
 // When KAFKA_BROKERS is set already, run uses that cluster and starts none.
 //
@@ -59,7 +60,7 @@ func orders(in *os.File) io.Reader {
 
 // run returns the exit code: 2 for a wrong command line.
 func run(ctx context.Context, args []string, in io.Reader, out, log io.Writer) (int, error) {
-	usage := errors.New("usage: kafka up [-nodes n] | kafka run [-nodes n] command [arg …]")
+	usage := errors.New("usage: kafka up [-nodes n] | kafka run [-nodes n] command [arg …] | kafka version")
 	if len(args) == 0 {
 		return 2, usage
 	}
@@ -75,6 +76,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, log io.Writer) (
 		if err := up(ctx, cfg, in, out); err != nil {
 			return 1, err
 		}
+		return 0, nil
+	case args[0] == "version" && flags.NArg() == 0:
+		fmt.Fprintln(out, "Apache Kafka", kafkacluster.Version)
 		return 0, nil
 	case args[0] == "run" && flags.NArg() > 0:
 		return runCommand(ctx, cfg, flags.Args(), out)

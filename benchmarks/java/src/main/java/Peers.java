@@ -13,7 +13,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 /**
  * Reads records of a topic with a group of its own, and prints nanoseconds, CPU nanoseconds and the resident
  * memory in KiB. Arguments: brokers, topic, records, "plain" or a number of threads, milliseconds that a
- * handler takes, rounds: each but the last only warms up.
+ * handler takes, rounds: each but the last only warms up, with a third of the records where there are threads.
  */
 public final class Peers {
     private static final AtomicLong handled = new AtomicLong();
@@ -23,13 +23,15 @@ public final class Peers {
     private static volatile CountDownLatch done;
 
     public static void main(String[] args) throws Exception {
-        records = Long.parseLong(args[2]);
+        long all = Long.parseLong(args[2]);
+        boolean plain = args[3].equals("plain");
         millis = Long.parseLong(args[4]);
         for (int round = Integer.parseInt(args[5]); round > 0; round--) {
+            records = round == 1 || plain ? all : all / 3;
             handled.set(0);
             done = new CountDownLatch(1);
             long cpu = cpu();
-            if (args[3].equals("plain")) {
+            if (plain) {
                 plain(args[0], args[1]);
             } else {
                 parallel(args[0], args[1], Integer.parseInt(args[3]));

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/xml"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// machine says where and with what a run was made: no name of the machine, and no path of it.
+type machine struct {
+	Date     string            `json:"date"`
+	Go       string            `json:"go"`
+	OS       string            `json:"os"`
+	Arch     string            `json:"arch"`
+	CPU      string            `json:"cpu"`
+	Cores    int               `json:"cores"`
+	Memory   float64           `json:"memory_gib"`
+	Java     string            `json:"java,omitempty"`
+	Kafka    string            `json:"kafka,omitempty"`
+	Versions map[string]string `json:"versions"` // of the modules that were linked, and of the jars
+}
+
+func thisMachine(k *realKafka) machine {
+	m := machine{
+		Date: time.Now().UTC().Format(time.DateOnly), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		CPU: cpuModel(), Cores: runtime.NumCPU(), Memory: memoryGiB(), Java: javaVersion(), Versions: map[string]string{},
+	}
+	if k != nil {
+		m.Kafka = k.version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, dep := range info.Deps {
+			if !strings.HasPrefix(dep.Path, "github.com/backend-platform/") {
+				m.Versions[dep.Path] = dep.Version
+			}
+		}
+	}
+	if m.Java != "" {
+		jarVersions(m.Versions)
+	}
+	return m
+}
+
+func (m machine) String() string {
+	s := m.Go + ", " + m.OS + "/" + m.Arch + ", " + m.CPU + ", " + strconv.Itoa(m.Cores) + " cores, " +
+		strconv.FormatFloat(m.Memory, 'f', 0, 64) + " GiB"
+	for _, more := range []string{m.Kafka, m.Java} {
+		if more != "" {
+			s += ", " + more
+		}
+	}
+	return s
+}
+
+func cpuModel() string {
+	return firstMatch("/proc/cpuinfo", `(?m)^model name\s*:\s*(.+)$`, "unknown processor")
+}
+
+func memoryGiB() float64 {
+	kib, err := strconv.ParseFloat(firstMatch("/proc/meminfo", `(?m)^MemTotal:\s*(\d+) kB$`, ""), 64)
+	if err != nil {
+		return 0
+	}
+	return kib / (1 << 20)
+}
+
+func firstMatch(file, pattern, otherwise string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return otherwise
+	}
+	if found := regexp.MustCompile(pattern).FindSubmatch(text); found != nil {
+		return string(found[1])
+	}
+	return otherwise
+}
+
+// javaVersion is the first line that java says of itself, as: openjdk version "17.0.15" 2025-04-15.
+func javaVersion() string {
+	out, err := exec.Command("java", "-version").CombinedOutput()
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, " version ") {
+			return strings.ReplaceAll(strings.TrimSpace(line), `"`, "")
+		}
+	}
+	return ""
+}
+
+// jarVersions are those that the peers in Java are built with.
+func jarVersions(versions map[string]string) {
+	text, err := os.ReadFile("java/pom.xml")
+	if err != nil {
+		return
+	}
+	var pom struct {
+		Dependencies []struct {
+			Group    string `xml:"groupId"`
+			Artifact string `xml:"artifactId"`
+			Version  string `xml:"version"`
+		} `xml:"dependencies>dependency"`
+	}
+	if xml.Unmarshal(text, &pom) == nil {
+		for _, d := range pom.Dependencies {
+			versions[d.Group+":"+d.Artifact] = d.Version
+		}
+	}
+}
