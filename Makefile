@@ -94,6 +94,7 @@ kafka: bin/kafka ## run Apache Kafka until Ctrl-C and print its address (NODES=3
 .PHONY: test-kafka
 test-kafka: need-gcc bin/kafka ## test the promises of module kafka on a real Apache Kafka, with both group protocols
 	@grep -qrs '^func TestPromise' kafka --include='*_test.go' || { echo 'make: module kafka has no TestPromise…, so there is nothing to test' >&2; exit 1; }
+	@command -v kcat >/dev/null || echo 'kcat is missing, so what it reads is not tested: apt-get install kcat' >&2
 	CGO_ENABLED=1 bin/kafka run bash -c 'for protocol in classic consumer; do echo "group protocol: $$protocol"; \
 		KAFKA_GROUP_PROTOCOL=$$protocol go test -race -count=1 -run "^TestPromise" ./kafka/... || exit 1; done'
 ifndef KAFKA_BROKERS

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -25,28 +26,46 @@ func newSourceReader(client *kgo.Client, topic string) *sourceReader {
 	return &sourceReader{client: client, topic: topic, readers: map[int32]*partitionReader{}}
 }
 
-// complete fills in the record of a share group's dead letter that has none.
+// complete fills in what a share group's dead letter lacks: all of the record where
+// the broker wrote no copy, its headers where it did, and with them how often it was
+// put back.
 func (s *sourceReader) complete(ctx context.Context, d *DeadLetter) error {
 	r := &d.Record
-	if d.Writer != WriterShareGroup || !d.Readable || r.Key != nil || r.Value != nil || len(r.Headers) > 0 {
+	if d.Writer != WriterShareGroup || !d.Readable || len(r.Headers) > 0 {
 		return nil
 	}
-	if d.Failure.Source.Topic != s.topic {
-		d.Lost = true
-		return nil
+	var found *kgo.Record
+	if d.Failure.Source.Topic == s.topic {
+		var err error
+		if found, err = s.read(ctx, d.Failure.Source); err != nil {
+			return fmt.Errorf("read the record %v of dead letter %d/%d: %w", d.Failure.Source, d.Partition, d.Offset, err)
+		}
 	}
-	found, err := s.read(ctx, d.Failure.Source)
-	if err != nil {
-		return fmt.Errorf("read the record %v of dead letter %d/%d: %w", d.Failure.Source, d.Partition, d.Offset, err)
+	copied := r.Key != nil || r.Value != nil
+	switch {
+	case found == nil:
+		d.Lost = !copied
+	case !copied || bytes.Equal(r.Key, found.Key) && bytes.Equal(r.Value, found.Value): // Otherwise the topic was made anew.
+		d.adopt(recordOf(found))
 	}
-	if found == nil {
-		d.Lost = true
-		return nil
-	}
-	own := recordOf(found)
-	r.Key, r.Value, r.Headers, r.Timestamp = own.Key, own.Value, own.Headers, own.Timestamp
-	d.Failure.Timestamp = own.Timestamp
 	return nil
+}
+
+// adopt takes a record from where it failed, and what it carries when it had been put
+// back before.
+func (d *DeadLetter) adopt(own Record) {
+	carried, _ := DecodeFailure(own.Headers)
+	f := &d.Failure
+	f.Origin, f.Redrives, f.Hops = own.ID(), carried.Redrives, carried.Redrives+1
+	f.Attempts = min(carried.Attempts+f.Deliveries, maxAttempts)
+	f.FirstFailure, f.Timestamp = carried.FirstFailure, carried.Timestamp
+	if f.Timestamp.IsZero() {
+		f.Timestamp = own.Timestamp
+	}
+	d.Record = Record{
+		Topic: f.Origin.Topic, Partition: f.Origin.Partition, Offset: f.Origin.Offset, LeaderEpoch: -1,
+		Key: own.Key, Value: own.Value, Headers: StripFailureHeaders(own.Headers), Timestamp: f.Timestamp,
+	}
 }
 
 // read returns the record at a place, nil where there is none any more.

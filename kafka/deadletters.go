@@ -29,7 +29,8 @@ type DeadLetter struct {
 	// where the record was and no copy of it (errors.deadletterqueue.copy.record.enable
 	// is off), and the record has been deleted since, or the headers name another
 	// topic than the one that was asked for. Where it is still there, [Browse] and
-	// [Redrive] read it. [Redrive] leaves what is lost alone.
+	// [Redrive] read it, also where there is a copy: that has no headers. [Redrive]
+	// leaves what is lost alone.
 	Lost bool
 	// Readable is false where there are no failure headers, or none that says
 	// where the record came from: the record is then as it lies here, and

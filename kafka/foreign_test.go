@@ -276,43 +276,6 @@ func TestDeadLettersOfOthersAreRedriven(t *testing.T) {
 	}
 }
 
-func TestRecordOfAShareGroupIsReadFromItsSource(t *testing.T) {
-	b := kafkatest.Start(t, kafkatest.Config{Topics: map[string]int{"orders": 1, "dlq.share": 1}})
-	var sources []kafka.Record
-	for i := range 20 {
-		sources = append(sources, kafka.Record{Topic: "orders", Key: fmt.Appendf(nil, "k-%d", i), Value: fmt.Appendf(nil, "v-%d", i), Headers: []kafka.Header{{Key: "h", Value: []byte("1")}}, Timestamp: own})
-	}
-	b.Produce(t, sources...)
-	letter := func(offset string) kafka.Record {
-		return kafka.Record{Topic: "dlq.share", Headers: []kafka.Header{
-			{Key: kafka.HeaderTopic, Value: []byte("orders")}, {Key: kafka.HeaderPartition, Value: []byte("0")}, {Key: kafka.HeaderOffset, Value: []byte(offset)},
-			{Key: kafka.HeaderGroup, Value: []byte("share")}, {Key: kafka.HeaderDeliveryCount, Value: []byte("5")}, {Key: kafka.HeaderMessage, Value: []byte("Offset rejected by client.")},
-		}}
-	}
-	b.Produce(t, letter("3"), letter("4"), letter("17"), letter("2"), letter("20"), letter("9000000000000000000"))
-	var got []string
-	for d, err := range kafka.Browse(t.Context(), b.Addrs(), "orders", "share", kafka.BrowseConfig{From: "dlq.share"}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, fmt.Sprintf("%s %s %d %v", d.Record.Key, d.Record.Value, len(d.Record.Headers), d.Lost))
-		if !d.Lost && !d.Record.Timestamp.Equal(own) {
-			t.Errorf("timestamp %v", d.Record.Timestamp)
-		}
-	}
-	want := []string{"k-3 v-3 1 false", "k-4 v-4 1 false", "k-17 v-17 1 false", "k-2 v-2 1 false", "  0 true", "  0 true"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("records (-want +got):\n%s", diff)
-	}
-	result, err := kafka.Redrive(t.Context(), b.Addrs(), "orders", "share", kafka.RedriveConfig{From: "dlq.share"})
-	if err != nil || result.Redriven != 4 || result.Unreadable != 2 {
-		t.Errorf("result %+v, %v", result, err)
-	}
-	if all := b.Records(t, "orders"); len(all) != 24 || string(all[20].Value) != "v-3" || all[20].ID() != (kafka.ID{Topic: "orders", Offset: 3}) {
-		t.Errorf("%d records, the first that came back %v", len(all), all[20].ID())
-	}
-}
-
 func TestHostileHeadersOfOthersAreClamped(t *testing.T) {
 	v := vectors(t, "spring.json")[0]
 	huge := strings.Repeat("\xff", 1<<20)
@@ -372,21 +335,4 @@ func TestDeadLettersHaveSpringsHeadersWhenAskedFor(t *testing.T) {
 			t.Errorf("dead letter %+v", letter)
 		}
 	})
-}
-
-func TestForgedSourceOfAShareGroupIsNotRead(t *testing.T) {
-	b := kafkatest.Start(t, kafkatest.Config{Topics: map[string]int{"orders": 1, "payroll": 1, "dlq.share": 1}})
-	b.Produce(t, kafka.Record{Topic: "payroll", Value: []byte("secret")})
-	b.Produce(t, kafka.Record{Topic: "dlq.share", Headers: []kafka.Header{
-		{Key: kafka.HeaderTopic, Value: []byte("payroll")}, {Key: kafka.HeaderOrigin, Value: []byte("orders/0/7")}, {Key: kafka.HeaderGroup, Value: []byte("share")},
-	}})
-	for d, err := range kafka.Browse(t.Context(), b.Addrs(), "orders", "share", kafka.BrowseConfig{From: "dlq.share"}) {
-		if err != nil || d.Record.Value != nil || !d.Lost {
-			t.Errorf("dead letter %+v, %v, want one that is lost", d, err)
-		}
-	}
-	result, err := kafka.Redrive(t.Context(), b.Addrs(), "orders", "share", kafka.RedriveConfig{From: "dlq.share"})
-	if err != nil || result != (kafka.RedriveResult{Unreadable: 1}) {
-		t.Errorf("result %+v, %v", result, err)
-	}
 }

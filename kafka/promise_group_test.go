@@ -109,12 +109,18 @@ func (c *cluster) shortSessions() {
 	if c.config().GroupProtocol != kafka.ConsumerProtocol {
 		return
 	}
+	c.configureGroup("consumer.session.timeout.ms", "6000", "consumer.heartbeat.interval.ms", "1000")
+}
+
+// configureGroup sets what the brokers keep of the test's group: pairs of name and value.
+func (c *cluster) configureGroup(configs ...string) {
+	c.t.Helper()
 	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
 	resource := kmsg.NewIncrementalAlterConfigsRequestResource()
 	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeGroupConfig, c.group()
-	for name, value := range map[string]string{"consumer.session.timeout.ms": "6000", "consumer.heartbeat.interval.ms": "1000"} {
+	for i := 0; i < len(configs); i += 2 {
 		config := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
-		config.Name, config.Value = name, &value
+		config.Name, config.Value = configs[i], &configs[i+1]
 		resource.Configs = append(resource.Configs, config)
 	}
 	req.Resources = append(req.Resources, resource)

@@ -16,8 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/kafka"
 )
@@ -239,35 +237,6 @@ func (c *cluster) forgetRedrives(topic string) {
 			c.t.Logf("clean up: %v", err)
 		}
 	})
-}
-
-// readAll returns the values of all records that a topic holds.
-func (c *cluster) readAll(topic string, partitions int) []string {
-	c.t.Helper()
-	from := map[int32]kgo.Offset{}
-	for p := range partitions {
-		from[int32(p)] = kgo.NewOffset().AtStart()
-	}
-	opts := []kgo.Opt{kgo.SeedBrokers(c.addrs...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from})}
-	if c.dial != nil {
-		opts = append(opts, kgo.Dialer(c.dial))
-	}
-	client, err := kgo.NewClient(opts...)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer client.Close()
-	var values []string
-	for n := int(c.held(topic)); len(values) < n; {
-		fetches := client.PollFetches(c.t.Context())
-		if err := fetches.Err(); err != nil {
-			c.t.Fatalf("read %s: %v", topic, err)
-		}
-		for r := range fetches.RecordsAll() {
-			values = append(values, string(r.Value))
-		}
-	}
-	return values
 }
 
 func distinct(values []string) []string {

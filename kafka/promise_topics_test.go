@@ -171,3 +171,40 @@ func (c *cluster) read(topic string, n int) []*kgo.Record {
 	}
 	return records
 }
+
+// readAll returns the values of all records that a topic holds.
+func (c *cluster) readAll(topic string, partitions int) []string {
+	c.t.Helper()
+	var values []string
+	for _, r := range c.allRecords(topic, partitions) {
+		values = append(values, string(r.Value))
+	}
+	return values
+}
+
+// allRecords returns all records that a topic holds.
+func (c *cluster) allRecords(topic string, partitions int) []*kgo.Record {
+	c.t.Helper()
+	from := map[int32]kgo.Offset{}
+	for p := range partitions {
+		from[int32(p)] = kgo.NewOffset().AtStart()
+	}
+	opts := []kgo.Opt{kgo.SeedBrokers(c.addrs...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from})}
+	if c.dial != nil {
+		opts = append(opts, kgo.Dialer(c.dial))
+	}
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer client.Close()
+	var records []*kgo.Record
+	for n := int(c.held(topic)); len(records) < n; {
+		fetches := client.PollFetches(c.t.Context())
+		if err := fetches.Err(); err != nil {
+			c.t.Fatalf("read %s: %v", topic, err)
+		}
+		records = append(records, fetches.Records()...)
+	}
+	return records
+}

@@ -257,21 +257,21 @@ func (r *redrive) plan(ctx context.Context, records []*kgo.Record) (moves []redr
 			return moves, i, nil
 		}
 		d := newDeadLetter(record)
-		switch {
-		case !d.isOf(r.topic, r.group): // Nobody asked for what a forged header says.
+		if !d.isOf(r.topic, r.group) { // Nobody asked for what a forged header says.
 			r.result.Unreadable++
+			continue
+		}
+		if err := r.sources.complete(ctx, d); err != nil { // A filter may ask for the key.
+			return moves, i, err
+		}
+		switch {
 		case !r.cfg.Filter.matches(d):
 			r.result.Skipped++
 		case r.journal.isDone(d):
 			r.result.Done++
+		case d.Lost:
+			r.result.Unreadable++
 		default:
-			if err := r.sources.complete(ctx, d); err != nil {
-				return moves, i, err
-			}
-			if d.Lost {
-				r.result.Unreadable++
-				continue
-			}
 			m, err := r.move(ctx, d, record)
 			if err != nil {
 				return moves, i, fmt.Errorf("dead letter %d of partition %d: %w", d.Offset, d.Partition, err)

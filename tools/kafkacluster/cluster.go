@@ -77,7 +77,7 @@ func (c *Cluster) start(ctx context.Context, nodes int) error {
 	if err != nil {
 		return err
 	}
-	if err := writeCertificate(c.dir); err != nil {
+	if err := errors.Join(writeCertificate(c.dir), writeTokenKey(c.dir)); err != nil {
 		return err
 	}
 	for i := range nodes {

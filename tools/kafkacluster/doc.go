@@ -10,6 +10,9 @@
 //	err = cluster.Kill(2)            // SIGKILL, as by a crash
 //	err = cluster.Restart(ctx, 2)    // with the data that it had
 //
+// Each node has a second listener, with TLS and a login by SCRAM or by tokens (OAUTHBEARER), and the jars have the command
+// line tools of Kafka's distribution: [Cluster.Environment] tells a program where all of that is.
+//
 // It needs Java 17 or newer, and Maven the first time: the jars are fetched once into the user's cache folder. Where
 // one is missing, the error says what to install.
 //

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// pom names what Maven fetches. Kafka binds slf4j 1.7, so its logger is log4j-slf4j-impl, not log4j-slf4j2-impl.
+// pom names what Maven fetches: the broker, and the command line tools, with which tests look at a cluster as its
+// users do. Kafka binds slf4j 1.7, so its logger is log4j-slf4j-impl, not log4j-slf4j2-impl.
 const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>local</groupId>
@@ -24,6 +25,11 @@ const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
     <dependency>
       <groupId>org.apache.kafka</groupId>
       <artifactId>kafka_2.13</artifactId>
+      <version>` + Version + `</version>
+    </dependency>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka-tools</artifactId>
       <version>` + Version + `</version>
     </dependency>
     <dependency>
@@ -111,6 +117,9 @@ func removeAbandoned(cache string) {
 		}
 	}
 }
+
+// classPath is Java's class path with all the jars.
+func classPath(jars string) string { return filepath.Join(jars, "*") }
 
 // lastLines returns the end of a program's output: that is where it says why it gave up.
 func lastLines(out []byte) string {

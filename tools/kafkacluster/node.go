@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -57,7 +58,7 @@ func (n *node) format(ctx context.Context, cluster string, all []*node) error {
 		}
 	}
 	// It runs for a second, which is not worth to compile much for.
-	p, err := n.run("-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", propertiesFile)
+	p, err := n.run([]string{"-XX:TieredStopAtLevel=1"}, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", propertiesFile)
 	if err != nil {
 		return err
 	}
@@ -79,7 +80,8 @@ func (n *node) launch() error {
 	if n.process != nil && n.process.running() {
 		return nil
 	}
-	p, err := n.run("-Xmx512m", broker, propertiesFile)
+	// Java reads keys of tokens only from where it is permitted to.
+	p, err := n.run([]string{"-Xmx512m", "-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=" + keySetURL(filepath.Dir(n.dir))}, broker, propertiesFile)
 	if err != nil {
 		return err
 	}
@@ -89,17 +91,15 @@ func (n *node) launch() error {
 
 // run starts a Java program in the node's folder. A shell writes down its own process id and then becomes that program,
 // so that there is no moment at which the watchdog does not know it.
-func (n *node) run(vmFlag, class string, args ...string) (*process, error) {
+func (n *node) run(flags []string, class string, args ...string) (*process, error) {
 	output, err := os.OpenFile(filepath.Join(n.dir, outputFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
 	if err != nil {
 		return nil, err
 	}
 	defer output.Close()
-	shell := []string{
-		"-c", `echo $$ >` + pidFile + ` && exec "$@"`, "sh",
-		n.java, vmFlag, "-Dlog4j2.configurationFile=" + loggingFile, "-cp", filepath.Join(n.jars, "*"), class,
-	}
-	p := &process{node: n, cmd: exec.Command("sh", append(shell, args...)...), ended: make(chan struct{})}
+	shell := []string{"-c", `echo $$ >` + pidFile + ` && exec "$@"`, "sh", n.java}
+	java := append(flags, "-Dlog4j2.configurationFile="+loggingFile, "-cp", classPath(n.jars), class)
+	p := &process{node: n, cmd: exec.Command("sh", slices.Concat(shell, java, args)...), ended: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = n.dir, output, output
 	separate(p.cmd)
 	if err := p.cmd.Start(); err != nil {

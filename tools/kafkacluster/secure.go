@@ -26,19 +26,22 @@ const (
 // long until the old one is refused.
 const reauthenticate = 2000
 
-// secureProperties is what a listener with TLS and SCRAM needs. Users are made by clients, at the other listener.
+// secureProperties is what a listener with TLS, SCRAM and OAUTHBEARER needs. Users are made by clients, at the other
+// listener; tokens are made by whoever has the key for them.
 func secureProperties(dir string) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, `
 listener.name.secure.ssl.keystore.type=PEM
 listener.name.secure.ssl.keystore.location=%s
-listener.name.secure.sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.secure.sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
 `, filepath.Join(dir, keystoreFile))
 	for _, mechanism := range []string{"scram-sha-256", "scram-sha-512"} {
 		fmt.Fprintf(&text, "listener.name.secure.%s.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;\n", mechanism)
+	}
+	for _, mechanism := range []string{"scram-sha-256", "scram-sha-512", "oauthbearer"} {
 		fmt.Fprintf(&text, "listener.name.secure.%s.connections.max.reauth.ms=%d\n", mechanism, reauthenticate)
 	}
-	return text.String()
+	return text.String() + tokenProperties(dir)
 }
 
 // writeCertificate writes a key and a certificate for 127.0.0.1 that is its own authority.
@@ -57,7 +60,7 @@ func writeCertificate(dir string) error {
 	if err != nil {
 		return err
 	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
+	private, err := privatePEM(key)
 	if err != nil {
 		return err
 	}
@@ -65,11 +68,15 @@ func writeCertificate(dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, authorityFile), certificate, 0o644); err != nil {
 		return err
 	}
-	keystore := append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), certificate...)
-	return os.WriteFile(filepath.Join(dir, keystoreFile), keystore, 0o600)
+	return os.WriteFile(filepath.Join(dir, keystoreFile), append(private, certificate...), 0o600)
 }
 
-// SecureBrokers returns the addresses of all nodes' listeners with TLS and SCRAM.
+func privatePEM(key *ecdsa.PrivateKey) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), err
+}
+
+// SecureBrokers returns the addresses of all nodes' listeners with TLS and a login by SCRAM or OAUTHBEARER.
 func (c *Cluster) SecureBrokers() []string {
 	addrs := make([]string, len(c.nodes))
 	for i, n := range c.nodes {

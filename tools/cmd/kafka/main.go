@@ -2,9 +2,9 @@
 //
 //	kafka up [-nodes n]                     starts 1 node or 3, prints KAFKA_BROKERS=host:port,…, and leaves them running
 //	                                        until Ctrl-C, or until its standard input ends (/dev/null does not)
-//	kafka run [-nodes n] command [arg …]    starts them, runs the command with KAFKA_BROKERS in its environment, stops them,
-//	                                        and ends with the command's exit code; KAFKA_SECURE_BROKERS are listeners with
-//	                                        TLS and SCRAM, KAFKA_SECURE_CA_FILE has their authority
+//	kafka run [-nodes n] command [arg …]    starts them, runs the command with KAFKA_BROKERS and what else
+//	                                        kafkacluster.Cluster.Environment lists in its environment, stops them, and ends
+//	                                        with the command's exit code
 //	kafka version                           prints which Kafka that is
 //
 // When KAFKA_BROKERS is set already, run uses that cluster and starts none.
@@ -103,8 +103,8 @@ func up(ctx context.Context, cfg kafkacluster.Config, in io.Reader, out io.Write
 
 // runCommand runs a command with a cluster that lives as long as it does.
 func runCommand(ctx context.Context, cfg kafkacluster.Config, command []string, out io.Writer) (code int, err error) {
-	brokers, secure := os.Getenv(brokersVariable), []string(nil)
-	if brokers == "" {
+	env := os.Environ()
+	if brokers := os.Getenv(brokersVariable); brokers == "" {
 		begin := time.Now()
 		cluster, err := kafkacluster.Start(ctx, cfg)
 		if err != nil {
@@ -115,15 +115,15 @@ func runCommand(ctx context.Context, cfg kafkacluster.Config, command []string, 
 				code, err = 1, stopErr
 			}
 		}()
-		brokers = strings.Join(cluster.Brokers(), ",")
-		secure = []string{"KAFKA_SECURE_BROKERS=" + strings.Join(cluster.SecureBrokers(), ","), "KAFKA_SECURE_CA_FILE=" + cluster.AuthorityFile()}
-		fmt.Fprintf(cfg.Log, "Apache Kafka %s, nodes: %d, %s, up after %.1f s\n", kafkacluster.Version, len(cluster.Nodes()), brokers, time.Since(begin).Seconds())
+		env = append(env, cluster.Environment()...)
+		fmt.Fprintf(cfg.Log, "Apache Kafka %s, nodes: %d, %s, up after %.1f s\n",
+			kafkacluster.Version, len(cluster.Nodes()), strings.Join(cluster.Brokers(), ","), time.Since(begin).Seconds())
 	} else {
 		fmt.Fprintf(cfg.Log, "using the cluster of %s, %s\n", brokersVariable, brokers)
 	}
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, out, os.Stderr
-	cmd.Env = append(append(os.Environ(), brokersVariable+"="+brokers), secure...)
+	cmd.Env = env
 	// A Ctrl-C at the terminal reaches the command as well. It may end in its own way.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 30 * time.Second
