@@ -113,7 +113,7 @@ func TestPromiseARefusedConnectionIsAClearErrorAtOnce(t *testing.T) {
 	}{
 		"password": {func(c *kafka.Connection) { *c = s.connection("wr0ng") }, errors.Unauthenticated, "SASL_AUTHENTICATION_FAILED"},
 		"mechanism": {func(c *kafka.Connection) {
-			c.SASL = kafka.SASL{Mechanism: kafka.SASLOAuthBearer, Credentials: kafka.TokenFile(stranger)}
+			c.SASL.Mechanism = kafka.SASLPlain
 		}, errors.Unauthenticated, "UNSUPPORTED_SASL_MECHANISM"},
 		"authority":   {func(c *kafka.Connection) { c.CAFile = stranger }, errors.Unauthenticated, "unknown authority"},
 		"host name":   {func(c *kafka.Connection) { c.TLS = &tls.Config{ServerName: "kafka.example.com"} }, errors.Unauthenticated, "kafka.example.com"},
@@ -144,13 +144,30 @@ func TestPromiseARefusedConnectionIsAClearErrorAtOnce(t *testing.T) {
 // while records are published and handled: none is lost, and nobody has to restart.
 func TestPromiseAPasswordReplacedUnderLoadLosesNothing(t *testing.T) {
 	s := newScramCluster(t)
-	topic := s.topic("orders", 4)
 	s.setPassword("p-0")
 	dir := t.TempDir()
 	user := certstest.Write(t, dir, "user", []byte(s.user))
 	file := certstest.Write(t, dir, "password", []byte("p-0"))
 	connection := kafka.Connection{CAFile: s.ca, SASL: kafka.SASL{Mechanism: kafka.SASLScram512, Credentials: kafka.CredentialFiles(user, file)}}
+	s.replaceUnderLoad(connection, func(n int) (renew func()) {
+		password := fmt.Sprint("p-", n)
+		s.setPassword(password)
+		if s.fake != nil { // A real broker asks for the login again after 2 s.
+			s.fake.Down()
+			if err := s.fake.Up(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return func() { certstest.Write(t, dir, "password", []byte(password)) }
+	})
+}
 
+// replaceUnderLoad publishes and handles records while expire makes the brokers refuse a
+// credential, three times; what it returns renews that. Every record is handled.
+func (s *scramCluster) replaceUnderLoad(connection kafka.Connection, expire func(n int) (renew func())) {
+	t := s.t
+	t.Helper()
+	topic := s.topic("orders", 4)
 	var got seen
 	cfg := s.config()
 	cfg.Connection, cfg.StartTimeout = connection, s.limit // The machine may be busy.
@@ -179,18 +196,11 @@ func TestPromiseAPasswordReplacedUnderLoadLosesNothing(t *testing.T) {
 	}()
 	for n := 1; n <= 3; n++ {
 		s.eventually("records", func() bool { return len(got.list()) >= n*50 })
-		password := fmt.Sprint("p-", n)
-		s.setPassword(password)
-		if s.fake != nil { // A real broker asks for the login again after 2 s.
-			s.fake.Down()
-			if err := s.fake.Up(); err != nil {
-				t.Fatal(err)
-			}
-		}
+		renew := expire(n)
 		s.calm(3 * time.Second)
-		certstest.Write(t, dir, "password", []byte(password))
+		renew()
 		before := len(got.list())
-		s.eventually("records after the password is replaced", func() bool {
+		s.eventually("records after the credential is replaced", func() bool {
 			select {
 			case err := <-ended:
 				t.Fatal(err)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/backend-platform/sdk/errors"
 	"github.com/twmb/franz-go/pkg/sasl"
-	"github.com/twmb/franz-go/pkg/sasl/oauth"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
@@ -129,12 +128,7 @@ var mechanisms = map[string]func(login func(context.Context) (Credentials, error
 	SASLScram512: func(login func(context.Context) (Credentials, error)) sasl.Mechanism {
 		return scram.Sha512(scramAuth(login))
 	},
-	SASLOAuthBearer: func(login func(context.Context) (Credentials, error)) sasl.Mechanism {
-		return oauth.Oauth(func(ctx context.Context) (oauth.Auth, error) {
-			c, err := login(ctx)
-			return oauth.Auth{Token: c.Token, Extensions: c.Extensions}, err
-		})
-	},
+	SASLOAuthBearer: newBearer,
 }
 
 func scramAuth(login func(context.Context) (Credentials, error)) func(context.Context) (scram.Auth, error) {

@@ -92,6 +92,26 @@ func TestRefusedLoginIsAClearError(t *testing.T) {
 		}}})
 		wants(t, err, errors.Unauthenticated, "UNSUPPORTED_SASL_MECHANISM")
 	})
+	t.Run("token", func(t *testing.T) {
+		b := secureBroker(t, kfake.EnableSASL(), kfake.Superuser(kafka.SASLScram256, "shop", "s3cret"))
+		b.Cluster().ControlKey(int16(kmsg.SASLHandshake), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			b.Cluster().KeepControl()
+			return r.ResponseKind(), nil, true
+		})
+		b.Cluster().ControlKey(int16(kmsg.SASLAuthenticate), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			b.Cluster().KeepControl()
+			answer := r.ResponseKind().(*kmsg.SASLAuthenticateResponse)
+			answer.SASLAuthBytes = []byte(`{"status":"invalid_token"}`) // as Kafka answers
+			return answer, nil, true
+		})
+		err := refusal(t, b, kafka.Connection{SASL: kafka.SASL{Mechanism: kafka.SASLOAuthBearer, Unencrypted: true, Credentials: func(context.Context) (kafka.Credentials, error) {
+			return kafka.Credentials{Token: "t0ken"}, nil
+		}}})
+		wants(t, err, errors.Unauthenticated, "SASL_AUTHENTICATION_FAILED", "refuse the token", "invalid_token")
+		if strings.Contains(err.Error(), "t0ken") {
+			t.Errorf("the error shows the token: %v", err)
+		}
+	})
 	t.Run("none", func(t *testing.T) {
 		b := secureBroker(t, kfake.EnableSASL(), kfake.Superuser(kafka.SASLScram256, "shop", "s3cret"))
 		wants(t, startError(t, b, kafka.Connection{}), errors.Unavailable, "is SASL missing?")

@@ -24,6 +24,8 @@ func TestPropertiesOfANode(t *testing.T) {
 			"node.id=2", "controller.quorum.voters=1@127.0.0.1:20002,2@127.0.0.1:20004,3@127.0.0.1:20006",
 			"listeners=PLAINTEXT://127.0.0.1:20003,CONTROLLER://127.0.0.1:20004,SECURE://127.0.0.1:20007",
 			"advertised.listeners=PLAINTEXT://127.0.0.1:20003,SECURE://127.0.0.1:20007", "listener.name.secure.ssl.keystore.location=/tmp/cluster/keystore.pem",
+			"listener.name.secure.sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
+			"listener.name.secure.sasl.oauthbearer.jwks.endpoint.url=file:///tmp/cluster/jwks.json", "listener.name.secure.oauthbearer.connections.max.reauth.ms=2000",
 			"default.replication.factor=3", "min.insync.replicas=2", "offsets.topic.replication.factor=3",
 			"transaction.state.log.min.isr=2", "share.coordinator.state.topic.min.isr=2", "unclean.leader.election.enable=false",
 		}},
