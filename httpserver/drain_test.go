@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/backend-platform/sdk/httpserver"
+	"github.com/backend-platform/sdk/internal/memnet"
 )
 
 // dialled makes one request and tells which connection it went by.
@@ -55,7 +56,7 @@ func TestStopBreaksNoRequest(t *testing.T) {
 			time.Sleep(200 * time.Millisecond)
 			return httpserver.WriteJSON(w, 200, "ok")
 		}), httpserver.Config{})
-		client := l.client(t)
+		client := clientOf(t, l)
 		var served atomic.Int64
 		var clients sync.WaitGroup
 		noticed := make(chan struct{}) // by the load balancer
@@ -71,7 +72,7 @@ func TestStopBreaksNoRequest(t *testing.T) {
 					default:
 					}
 					res, err := post(t.Context(), client, "http://orders.example.com/")
-					if errors.Is(err, errRefused) {
+					if errors.Is(err, memnet.ErrRefused) {
 						return
 					}
 					if err != nil || res.StatusCode != 200 {
@@ -82,7 +83,7 @@ func TestStopBreaksNoRequest(t *testing.T) {
 				}
 			})
 		}
-		prober := l.client(t)
+		prober := clientOf(t, l)
 		clients.Go(func() {
 			for {
 				time.Sleep(2 * time.Second)
@@ -118,13 +119,13 @@ func TestStopBreaksNoRequest(t *testing.T) {
 // Step by step: what a client sees at each moment of the stop.
 func TestStopInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		admin := newPipeListener()
+		admin := memnet.Listen()
 		handler := http.NewServeMux()
 		handler.Handle("/", failing(nil))
 		handler.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("boom") })
 		handler.HandleFunc("/slow", func(w http.ResponseWriter, _ *http.Request) { time.Sleep(8 * time.Second) })
 		l, _, stop, _ := started(t, handler, httpserver.Config{AdminListener: admin})
-		client, probes := l.client(t), admin.client(t)
+		client, probes := clientOf(t, l), clientOf(t, admin)
 		closes := func(path string) bool {
 			res, _ := get(t, client, path)
 			return res.Close
@@ -156,7 +157,7 @@ func TestStopInOrder(t *testing.T) {
 			t.Error("the server no longer accepts, or keeps connections")
 		}
 		time.Sleep(200 * time.Millisecond)
-		if _, err := post(t.Context(), client, "http://orders.example.com/"); !errors.Is(err, io.ErrClosedPipe) {
+		if _, err := post(t.Context(), client, "http://orders.example.com/"); !errors.Is(err, memnet.ErrRefused) {
 			t.Errorf("after the delay: %v, want a refused connection", err)
 		}
 		if res, _ := get(t, probes, "/livez"); res.StatusCode != 200 {
@@ -184,7 +185,7 @@ func TestStuckRequestsAreCutAtTheBound(t *testing.T) {
 		}))
 		handler.Handle("/deaf", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-released }))
 		l, _, stop, _ := started(t, handler, httpserver.Config{RequestTimeout: -1})
-		client := l.client(t)
+		client := clientOf(t, l)
 		answers := make(chan string, 2)
 		for _, path := range []string{"/listens", "/deaf"} {
 			go func() {
@@ -230,7 +231,7 @@ func TestCloseEndsTheDrainAtOnce(t *testing.T) {
 			<-r.Context().Done()
 			return r.Context().Err()
 		}), httpserver.Config{DrainDelay: time.Hour, DrainTimeout: -1})
-		go func() { _, _ = post(t.Context(), l.client(t), "http://orders.example.com/") }()
+		go func() { _, _ = post(t.Context(), clientOf(t, l), "http://orders.example.com/") }()
 		synctest.Wait()
 		time.AfterFunc(time.Minute, func() { _ = s.Close() })
 		began := time.Now()
@@ -258,7 +259,7 @@ func TestHijackedConnectionsAreWaitedFor(t *testing.T) {
 			}
 			_, _ = io.WriteString(conn, "bye")
 		}), httpserver.Config{})
-		conn, err := l.dial(t.Context(), "", "")
+		conn, err := l.Dial(t.Context(), "", "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,9 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -23,6 +21,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/backend-platform/sdk/httpserver"
+	"github.com/backend-platform/sdk/internal/memnet"
 )
 
 type dropSpans struct{}
@@ -174,56 +173,10 @@ func problemOf(t *testing.T, w *httptest.ResponseRecorder) map[string]any {
 	return p
 }
 
-// pipeListener is a listener in memory, for tests in virtual time.
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	close sync.Once
-}
-
-func newPipeListener() *pipeListener {
-	return &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.close.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
-
-type pipeAddr struct{}
-
-func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "orders.example.com:80" }
-
-var errRefused = &net.OpError{Op: "dial", Net: "pipe", Err: io.ErrClosedPipe}
-
-func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case l.conns <- server:
-		return client, nil
-	case <-l.done:
-		return nil, errRefused
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// client returns a client with a pool of its own.
-func (l *pipeListener) client(t *testing.T) *http.Client {
+// clientOf returns a client of l, with a pool of its own.
+func clientOf(t *testing.T, l *memnet.Listener) *http.Client {
 	t.Helper()
-	transport := &http.Transport{DialContext: l.dial, MaxIdleConnsPerHost: 100}
+	transport := &http.Transport{DialContext: l.Dial, MaxIdleConnsPerHost: 100}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
 }

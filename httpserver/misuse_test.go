@@ -224,7 +224,7 @@ func TestClientThatDoesNotReadIsCutOff(t *testing.T) {
 					took <- time.Since(began)
 					return err
 				}), httpserver.Config{})
-				conn, err := l.dial(t.Context(), "", "")
+				conn, err := l.Dial(t.Context(), "", "")
 				if err != nil {
 					t.Fatal(err)
 				}

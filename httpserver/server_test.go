@@ -14,6 +14,7 @@ import (
 
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/httpserver"
+	"github.com/backend-platform/sdk/internal/memnet"
 )
 
 func TestConfigNamesEveryFault(t *testing.T) {
@@ -28,7 +29,7 @@ func TestConfigNamesEveryFault(t *testing.T) {
 	if _, err := httpserver.NewHandler(failing(nil), httpserver.Config{RequestTimeout: -1, ReadTimeout: time.Hour}); err == nil {
 		t.Error("a ReadTimeout under no RequestTimeout is taken")
 	}
-	if _, err := httpserver.New(nil, httpserver.Config{Listener: newPipeListener()}); err == nil {
+	if _, err := httpserver.New(nil, httpserver.Config{Listener: memnet.Listen()}); err == nil {
 		t.Error("a nil handler is taken")
 	}
 	if _, err := httpserver.New(failing(nil), httpserver.Config{TLS: new(tls.Config)}); err == nil || !strings.Contains(err.Error(), "TLS") {
@@ -64,7 +65,7 @@ func TestTakenPortIsAnErrorOfNew(t *testing.T) {
 }
 
 func TestServerHasSafeTimeouts(t *testing.T) {
-	s, err := httpserver.New(failing(nil), httpserver.Config{Listener: newPipeListener()})
+	s, err := httpserver.New(failing(nil), httpserver.Config{Listener: memnet.Listen()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,9 +78,9 @@ func TestServerHasSafeTimeouts(t *testing.T) {
 }
 
 // started is a server in memory that runs until the test ends.
-func started(t *testing.T, handler http.Handler, cfg httpserver.Config) (l *pipeListener, s *httpserver.Server, stop func() error, lines *logs) {
+func started(t *testing.T, handler http.Handler, cfg httpserver.Config) (l *memnet.Listener, s *httpserver.Server, stop func() error, lines *logs) {
 	t.Helper()
-	l, lines = newPipeListener(), new(logs)
+	l, lines = memnet.Listen(), new(logs)
 	cfg.Listener, cfg.Logger = l, lines.logger()
 	s, err := httpserver.New(handler, cfg)
 	if err != nil {
@@ -124,7 +125,7 @@ func get(t *testing.T, client *http.Client, path string) (*http.Response, string
 func TestSlowHeaderIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, _, _, _ := started(t, failing(nil), httpserver.Config{})
-		conn, err := l.dial(t.Context(), "", "")
+		conn, err := l.Dial(t.Context(), "", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +150,7 @@ func TestSlowBodyIsCutOff(t *testing.T) {
 			return err
 		}), httpserver.Config{})
 		// Not by http.Client, which may see that it cannot write before it sees the answer.
-		conn, err := l.dial(t.Context(), "", "")
+		conn, err := l.Dial(t.Context(), "", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +196,7 @@ func TestDeadlineComesBeforeTheConnectionsTimeouts(t *testing.T) {
 		l, _, _, _ := started(t, mux, httpserver.Config{})
 		for path, limit := range map[string]time.Duration{"/": 30 * time.Second, "/long": 10 * time.Minute} {
 			began := time.Now()
-			res, body := get(t, l.client(t), path)
+			res, body := get(t, clientOf(t, l), path)
 			if took := time.Since(began); res.StatusCode != 504 || took != limit || !strings.Contains(body, "deadline_exceeded") {
 				t.Errorf("%s: %d after %v: %s", path, res.StatusCode, took, body)
 			}
@@ -225,7 +226,7 @@ func TestStreamWithoutADeadline(t *testing.T) {
 		l, server, stop, _ := started(t, mux, httpserver.Config{})
 		s = server
 		time.AfterFunc(10*time.Minute+time.Second, func() { _ = stop() })
-		if _, body := get(t, l.client(t), "/events"); strings.Count(body, "tick") != 30 {
+		if _, body := get(t, clientOf(t, l), "/events"); strings.Count(body, "tick") != 30 {
 			t.Errorf("%d ticks", strings.Count(body, "tick"))
 		}
 	})
@@ -243,7 +244,7 @@ func TestClientThatGoesAwayEndsTheContext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if res, err := l.client(t).Do(req); err == nil {
+		if res, err := clientOf(t, l).Do(req); err == nil {
 			_ = res.Body.Close()
 			t.Error("there is an answer")
 		}
@@ -257,17 +258,17 @@ func TestClientThatGoesAwayEndsTheContext(t *testing.T) {
 
 func TestProbesAreAnsweredBesideTheHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		admin := newPipeListener()
+		admin := memnet.Listen()
 		handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 		l, s, _, lines := started(t, handler, httpserver.Config{AdminListener: admin, MaxConcurrent: 1})
 		s.Health().Check("db", func(context.Context) error { return errors.Unavailable.New("") })
-		client := l.client(t)
+		client := clientOf(t, l)
 		for path, want := range map[string]int{"/livez": 200, "/readyz": 503, "/other": 418} {
 			if res, body := get(t, client, path); res.StatusCode != want || strings.Contains(body, "db") {
 				t.Errorf("%s = %d %s", path, res.StatusCode, body)
 			}
 		}
-		if res, body := get(t, admin.client(t), "/readyz"); res.StatusCode != 503 || !strings.Contains(body, `"db":{"status":"failed","code":"unavailable"`) {
+		if res, body := get(t, clientOf(t, admin), "/readyz"); res.StatusCode != 503 || !strings.Contains(body, `"db":{"status":"failed","code":"unavailable"`) {
 			t.Errorf("admin = %d %s", res.StatusCode, body)
 		}
 		if got := len(lines.lines(t, "request served")); got != 1 {
@@ -279,7 +280,7 @@ func TestProbesAreAnsweredBesideTheHandler(t *testing.T) {
 // A profile takes longer than any request.
 func TestAdminHandlersHaveTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		admin := newPipeListener()
+		admin := memnet.Listen()
 		_, s, _, _ := started(t, failing(nil), httpserver.Config{AdminListener: admin})
 		s.Admin().HandleFunc("GET /debug/profile", func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(time.Minute)
@@ -288,7 +289,7 @@ func TestAdminHandlersHaveTime(t *testing.T) {
 			}
 			_, _ = io.WriteString(w, "done")
 		})
-		if _, body := get(t, admin.client(t), "/debug/profile"); body != "done" {
+		if _, body := get(t, clientOf(t, admin), "/debug/profile"); body != "done" {
 			t.Errorf("body = %q", body)
 		}
 	})
@@ -298,7 +299,7 @@ func TestProbesCanBeLeftToTheHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 		l, _, _, _ := started(t, handler, httpserver.Config{NoProbes: true})
-		if res, _ := get(t, l.client(t), "/livez"); res.StatusCode != http.StatusTeapot {
+		if res, _ := get(t, clientOf(t, l), "/livez"); res.StatusCode != http.StatusTeapot {
 			t.Errorf("status = %d", res.StatusCode)
 		}
 	})
@@ -352,7 +353,7 @@ func TestRunIsForOneTime(t *testing.T) {
 // The values of Run's context reach the handlers, its end does not.
 func TestRequestsOutliveRunsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newPipeListener()
+		l := memnet.Listen()
 		s, err := httpserver.New(httpserver.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 			time.Sleep(8 * time.Second) // beyond the end of Run's context, and beyond the drain's delay
 			if err := r.Context().Err(); err != nil {
@@ -367,7 +368,7 @@ func TestRequestsOutliveRunsContext(t *testing.T) {
 		defer cancel()
 		done := make(chan error, 1)
 		go func() { done <- s.Run(ctx) }()
-		res, body := get(t, l.client(t), "/")
+		res, body := get(t, clientOf(t, l), "/")
 		if res.StatusCode != 200 || body != "\"shard 3\"\n" {
 			t.Errorf("answer = %d %q", res.StatusCode, body)
 		}

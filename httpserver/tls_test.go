@@ -17,6 +17,7 @@ import (
 
 	"github.com/backend-platform/sdk/httpserver"
 	"github.com/backend-platform/sdk/internal/certs/certstest"
+	"github.com/backend-platform/sdk/internal/memnet"
 )
 
 // certFiles is an authority that writes what it issues into files.
@@ -46,11 +47,11 @@ func (a *certFiles) issue(t *testing.T, name, subject string) tls.Certificate {
 }
 
 // secureClient has a connection of its own for each request.
-func (a *certFiles) client(t *testing.T, l *pipeListener, certificates ...tls.Certificate) *http.Client {
+func (a *certFiles) client(t *testing.T, l *memnet.Listener, certificates ...tls.Certificate) *http.Client {
 	t.Helper()
 	roots := a.Pool()
 	transport := &http.Transport{
-		DialContext: l.dial, DisableKeepAlives: true, ForceAttemptHTTP2: true,
+		DialContext: l.Dial, DisableKeepAlives: true, ForceAttemptHTTP2: true,
 		TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: certificates, MinVersion: tls.VersionTLS12},
 	}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -237,13 +238,13 @@ func TestCertificateFaultsAreNamed(t *testing.T) {
 		"authority is a key": {httpserver.Config{CertFile: crt, KeyFile: key, ClientCAFile: key}, "there is no certificate in it"},
 	}
 	for name, test := range tests {
-		test.cfg.Listener = newPipeListener()
+		test.cfg.Listener = memnet.Listen()
 		if _, err := httpserver.New(failing(nil), test.cfg); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: err = %v, want %q", name, err, test.want)
 		}
 	}
 	s, err := httpserver.New(failing(nil), httpserver.Config{
-		Listener: newPipeListener(), CertFile: crt, KeyFile: key, TLS: &tls.Config{MinVersion: tls.VersionTLS13},
+		Listener: memnet.Listen(), CertFile: crt, KeyFile: key, TLS: &tls.Config{MinVersion: tls.VersionTLS13},
 	})
 	if err != nil || s.HTTPServer().TLSConfig.MinVersion != tls.VersionTLS13 {
 		t.Errorf("what else is wanted: %v", err)
@@ -253,13 +254,13 @@ func TestCertificateFaultsAreNamed(t *testing.T) {
 
 // A certificate needs no server to be right: the files are read by New, before the address is bound.
 func TestBrokenCertificateShowsBeforeTheStart(t *testing.T) {
-	l := newPipeListener()
+	l := memnet.Listen()
 	if _, err := httpserver.New(failing(nil), httpserver.Config{Listener: l, CertFile: "none.crt", KeyFile: "none.key"}); err == nil {
 		t.Error("there is a server")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := l.dial(ctx, "", ""); err == nil {
+	if _, err := l.Dial(ctx, "", ""); err == nil {
 		t.Error("somebody serves")
 	}
 }

@@ -6,71 +6,24 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/internal/memnet"
 	"github.com/backend-platform/sdk/logging"
 )
-
-// memoryListener is a listener in memory, for tests in virtual time.
-type memoryListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	close sync.Once
-}
-
-func newMemoryListener() *memoryListener {
-	return &memoryListener{conns: make(chan net.Conn), done: make(chan struct{})}
-}
-
-func (l *memoryListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *memoryListener) Close() error {
-	l.close.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *memoryListener) Addr() net.Addr { return memoryAddr{} }
-
-type memoryAddr struct{}
-
-func (memoryAddr) Network() string { return "memory" }
-func (memoryAddr) String() string  { return "orders.example.com:80" }
-
-var errRefused = &net.OpError{Op: "dial", Net: "memory", Err: syscall.ECONNREFUSED}
-
-func (l *memoryListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case l.conns <- server:
-		return client, nil
-	case <-l.done:
-		return nil, errRefused
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
 
 // life is a service in virtual time, with its signals.
 type life struct {
 	t             *testing.T
-	public, admin *memoryListener
+	public, admin *memnet.Listener
 	signals       chan os.Signal
 	done          chan error
 	log           logbook
@@ -83,7 +36,7 @@ type life struct {
 // live runs a service until it is ready, or has ended.
 func live(t *testing.T, cfg Config, setup func(context.Context, *Service) error) *life {
 	t.Helper()
-	l := &life{t: t, public: newMemoryListener(), admin: newMemoryListener(), signals: make(chan os.Signal, 2), done: make(chan error, 1)}
+	l := &life{t: t, public: memnet.Listen(), admin: memnet.Listen(), signals: make(chan os.Signal, 2), done: make(chan error, 1)}
 	cfg.Listener, cfg.AdminListener, cfg.NoGlobals, cfg.MemoryRatio = l.public, l.admin, true, -1
 	cfg.Logging = logging.Config{Output: &l.log, Format: logging.FormatJSON}
 	go func() { l.done <- run(t.Context(), cfg, setup, process{signals: l.signals}) }()
@@ -121,9 +74,9 @@ func (l *life) wantEvents(want ...string) {
 }
 
 // get calls by a connection of its own.
-func (l *life) get(listener *memoryListener, path string) (int, *http.Response, error) {
+func (l *life) get(listener *memnet.Listener, path string) (int, *http.Response, error) {
 	l.t.Helper()
-	transport := &http.Transport{DialContext: listener.dial}
+	transport := &http.Transport{DialContext: listener.Dial}
 	defer transport.CloseIdleConnections()
 	res, err := (&http.Client{Transport: transport}).Get("http://orders.example.com" + path)
 	if err != nil {

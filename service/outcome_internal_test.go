@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/backend-platform/sdk/internal/memnet"
 )
 
 // Each way in which a runner ends, alone and during the stop.
@@ -262,7 +264,7 @@ func TestABrokenListenerStopsTheService(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := live(t, Config{}, func(_ context.Context, s *Service) error { s.Handle(http.NotFoundHandler()); return nil })
 				l.began = time.Now()
-				listener := map[string]*memoryListener{"public": l.public, "admin": l.admin}[name]
+				listener := map[string]*memnet.Listener{"public": l.public, "admin": l.admin}[name]
 				_ = listener.Close()
 				_, err := l.end()
 				if !errors.Is(err, net.ErrClosed) {
@@ -303,7 +305,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 		var log logbook
 		ctx, cancel := context.WithCancelCause(context.WithValue(t.Context(), key{}, "shard 3"))
 		done := make(chan error, 1)
-		cfg := Config{Listener: newMemoryListener(), AdminListener: newMemoryListener(), NoGlobals: true, MemoryRatio: -1}
+		cfg := Config{Listener: memnet.Listen(), AdminListener: memnet.Listen(), NoGlobals: true, MemoryRatio: -1}
 		cfg.Logging.Output = &log
 		go func() {
 			done <- Run(ctx, cfg, func(setup context.Context, s *Service) error {

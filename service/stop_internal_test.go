@@ -13,6 +13,7 @@ import (
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
+	"github.com/backend-platform/sdk/internal/memnet"
 	"github.com/backend-platform/sdk/tracing"
 )
 
@@ -76,7 +77,7 @@ func TestStopInOrder(t *testing.T) {
 		l.call("/slow")
 		l.terminate(syscall.SIGTERM)
 		synctest.Wait()
-		for address, listener := range map[string]*memoryListener{"public": l.public, "admin": l.admin} {
+		for address, listener := range map[string]*memnet.Listener{"public": l.public, "admin": l.admin} {
 			if status, _, err := l.get(listener, "/readyz"); status != 503 {
 				t.Errorf("readyz at the %s address after the stop began: %d, %v", address, status, err)
 			}
