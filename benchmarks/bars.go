@@ -9,7 +9,7 @@ import (
 // A bar is what a row's first contender, this SDK, is held to.
 type bar struct {
 	of      figure
-	most    float64 // of its figure: as a multiple of that of the peer, or by itself
+	limit   float64 // for its figure: as a multiple of that of the peer, or by itself
 	against string  // the peer; empty: the figure stands by itself
 	floor   *floor
 }
@@ -29,11 +29,11 @@ const (
 	byMemory figure = "memory"
 	byAllocs figure = "allocations"
 	byBytes  figure = "bytes allocated"
-	byRate   figure = "per second"
+	byRate   figure = "rate" // of which there cannot be too much
 )
 
 func timeWithin(multiple float64, peer string) bar {
-	return bar{of: byTime, most: multiple, against: peer}
+	return bar{of: byTime, limit: multiple, against: peer}
 }
 
 func fasterThan(peers ...string) (bars []bar) {
@@ -44,22 +44,23 @@ func fasterThan(peers ...string) (bars []bar) {
 }
 
 func cpuWithin(multiple float64, peer string) bar {
-	return bar{of: byCPU, most: multiple, against: peer}
+	return bar{of: byCPU, limit: multiple, against: peer}
 }
 
 func memoryWithin(multiple float64, peer string) bar {
-	return bar{of: byMemory, most: multiple, against: peer}
+	return bar{of: byMemory, limit: multiple, against: peer}
 }
 
-// timesTheRate says how many times the peer's units a second the SDK does.
-func timesTheRate(multiple float64, peer string) bar { return timeWithin(1/multiple, peer) }
+// timesTheRate says how many times the peer's units a second the SDK does at the least.
+func timesTheRate(multiple float64, peer string) bar {
+	return bar{of: byRate, limit: multiple, against: peer}
+}
 
-func allocsWithin(n float64) bar { return bar{of: byAllocs, most: n} }
+func allocsWithin(n float64) bar { return bar{of: byAllocs, limit: n} }
 
-func bytesWithin(n float64) bar { return bar{of: byBytes, most: n} }
+func bytesWithin(n float64) bar { return bar{of: byBytes, limit: n} }
 
-// perSecond is a rate at the least.
-func perSecond(n float64) bar { return bar{of: byRate, most: n} }
+func perSecond(n float64) bar { return bar{of: byRate, limit: n} }
 
 // orWithin holds the bar against a floor where that does not meet the bar either.
 func (b bar) orWithin(multiple float64, floorName string) bar {
@@ -68,27 +69,39 @@ func (b bar) orWithin(multiple float64, floorName string) bar {
 }
 
 func (b bar) String() string {
-	switch {
-	case b.of == byRate:
-		return "≥ " + number(b.most) + " per second"
-	case b.of == byBytes:
-		return fmt.Sprintf("≤ %s MiB allocated", number(b.most/(1<<20)))
-	case b.against == "":
-		return fmt.Sprintf("≤ %s %s", number(b.most), b.of)
+	sign := "≤"
+	if b.of == byRate {
+		sign = "≥"
 	}
-	return multipleText(b.of, b.most, b.against)
+	if b.against != "" {
+		return fmt.Sprintf("%s %s %s × %s", b.of, sign, number(b.limit), b.against)
+	}
+	return sign + " " + b.of.text(b.limit)
 }
 
-func multipleText(of figure, most float64, peer string) string {
-	return fmt.Sprintf("%s ≤ %s × %s", of, number(most), peer)
+// text is a figure that stands by itself.
+func (f figure) text(x float64) string {
+	switch f {
+	case byRate:
+		return number(x) + " a second"
+	case byBytes:
+		return number(x/(1<<20)) + " MiB allocated"
+	case byTime, byCPU:
+		return duration(x)
+	}
+	return number(x) + " " + string(f)
 }
 
-// number has three digits.
+// number has three digits, and commas between thousands.
 func number(x float64) string {
-	if x >= 100 {
-		return strconv.FormatFloat(math.Round(x), 'f', -1, 64)
+	if x < 100 {
+		return strconv.FormatFloat(x, 'g', 3, 64)
 	}
-	return strconv.FormatFloat(x, 'g', 3, 64)
+	digits := strconv.FormatFloat(math.Round(x), 'f', -1, 64)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
 }
 
 const (
@@ -101,6 +114,9 @@ const (
 // verdict is what became of a bar.
 type verdict struct {
 	Bar      string  `json:"bar"`
+	Of       figure  `json:"of"`
+	Against  string  `json:"against,omitempty"`
+	Limit    float64 `json:"limit"`
 	Measured float64 `json:"measured"`
 	// Noise is that of the ratio, absolute: half the distance of the quartiles of the rounds, or of the extremes where
 	// there are few.
@@ -111,7 +127,6 @@ type verdict struct {
 
 // floorVerdict says that a bar is out of reach, and what the SDK is held to instead.
 type floorVerdict struct {
-	Name string `json:"name"`
 	// Reach is the figure of the floor for the bar, which it does not meet.
 	Reach      float64 `json:"reach"`
 	ReachNoise float64 `json:"reach_noise"`
@@ -130,46 +145,57 @@ func judge(r row, all []*prepared) (verdicts []verdict) {
 	return verdicts
 }
 
+func (b bar) unjudged() verdict {
+	return verdict{Bar: b.String(), Of: b.of, Against: b.against, Limit: b.limit, Verdict: notMeasured}
+}
+
 func (b bar) judge(sdk *prepared, byName map[string]*prepared) verdict {
-	v := verdict{Bar: b.String(), Verdict: notMeasured}
+	v := b.unjudged()
 	if !sdk.ran() {
 		return v
 	}
 	if b.against == "" {
-		v.Measured = sdk.figure(b.of)
-		v.Verdict = met
-		if b.of == byRate && v.Measured < b.most || b.of != byRate && v.Measured > b.most {
-			v.Verdict = missed
-		}
+		v.decide(sdk.figure(b.of), 0)
 		return v
 	}
 	peer, ok := byName[b.against]
 	if !ok || !peer.ran() {
 		return v
 	}
-	v.compare(b.most, sdk.rounds(b.of), peer.rounds(b.of))
+	v.decide(multiple(b.of, sdk, peer))
 	if v.Verdict == met || b.floor == nil || byName[b.floor.name] == nil || !byName[b.floor.name].ran() {
 		return v
 	}
-	least := byName[b.floor.name].rounds(b.of)
-	reach, noise := ratio(least, peer.rounds(b.of))
-	if reach+noise <= b.most {
+	least := byName[b.floor.name]
+	reach, noise := multiple(b.of, least, peer)
+	if reach+noise <= b.limit {
 		return v // the floor meets it, so it is in reach
 	}
-	f := &floorVerdict{Name: b.floor.name, Reach: reach, ReachNoise: noise}
-	f.Bar = multipleText(b.of, b.floor.most, b.floor.name)
-	f.compare(b.floor.most, sdk.rounds(b.of), least)
+	f := &floorVerdict{Reach: reach, ReachNoise: noise, verdict: bar{of: b.of, limit: b.floor.most, against: b.floor.name}.unjudged()}
+	f.decide(multiple(b.of, sdk, least))
 	v.Floor = f
 	return v
 }
 
-// compare sets what was measured of two contenders.
-func (v *verdict) compare(most float64, ours, theirs []float64) {
-	v.Measured, v.Noise = ratio(ours, theirs)
+// multiple is a contender's figure as a multiple of another's.
+func multiple(of figure, ours, theirs *prepared) (median, noise float64) {
+	if of == byRate {
+		return ratio(theirs.nanos, ours.nanos)
+	}
+	return ratio(ours.rounds(of), theirs.rounds(of))
+}
+
+// decide sets what was measured.
+func (v *verdict) decide(measured, noise float64) {
+	v.Measured, v.Noise = measured, noise
+	beyond := measured - v.Limit
+	if v.Of == byRate {
+		beyond = -beyond
+	}
 	switch {
-	case v.Measured <= most:
+	case beyond <= 0:
 		v.Verdict = met
-	case v.Measured-v.Noise <= most:
+	case beyond <= noise:
 		v.Verdict = inNoise
 	default:
 		v.Verdict = missed
@@ -185,20 +211,20 @@ func (v verdict) counted() string {
 }
 
 func (v verdict) String() string {
-	s := fmt.Sprintf("%s: %s", v.Bar, v.measured())
+	s := v.Bar + ": " + v.measured()
 	if v.Floor == nil {
 		return s + ", " + v.Verdict
 	}
-	return fmt.Sprintf("%s, out of reach: %s alone takes %.2f ± %.2f ×; %s: %s, %s",
-		s, v.Floor.Name, v.Floor.Reach, v.Floor.ReachNoise, v.Floor.Bar, v.Floor.measured(), v.Floor.Verdict)
+	return fmt.Sprintf("%s, out of reach, as %s takes %.2f ± %.2f ×; so %s: %s, %s",
+		s, v.Floor.Against, v.Floor.Reach, v.Floor.ReachNoise, v.Floor.Bar, v.Floor.measured(), v.Floor.Verdict)
 }
 
 func (v verdict) measured() string {
 	switch {
 	case v.Verdict == notMeasured:
 		return "–"
-	case v.Noise > 0:
+	case v.Against != "":
 		return fmt.Sprintf("%.2f ± %.2f ×", v.Measured, v.Noise)
 	}
-	return number(v.Measured)
+	return v.Of.text(v.Measured)
 }

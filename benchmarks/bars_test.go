@@ -25,7 +25,9 @@ func TestBarIsMetMissedOrWithinTheNoise(t *testing.T) {
 		{"above by more", timeWithin(0.5, "peer"), []float64{50, 55, 55, 55, 55, 56, 80}, missed},
 		{"a few rounds are as far apart as their extremes", timeWithin(0.5, "peer"), []float64{40, 55, 60}, inNoise},
 		{"in CPU time", cpuWithin(0.5, "peer"), []float64{60, 60, 60, 60, 60, 60, 60}, missed},
-		{"a rate as a multiple", timesTheRate(2, "peer"), []float64{49, 49, 49, 49, 49, 49, 49}, met},
+		{"twice the rate", timesTheRate(2, "peer"), []float64{49, 49, 49, 49, 49, 49, 49}, met},
+		{"less than twice the rate", timesTheRate(2, "peer"), []float64{51, 51, 51, 51, 51, 51, 51}, missed},
+		{"less by less than the quartiles are apart", timesTheRate(2, "peer"), []float64{40, 48, 48, 51, 52, 54, 60}, inNoise},
 		{"a rate", perSecond(1e7), []float64{90, 90, 90, 90, 90, 90, 90}, met},
 		{"a lower rate", perSecond(1e7), []float64{110, 110, 110, 110, 110, 110, 110}, missed},
 		{"whole allocations", allocsWithin(2), []float64{1}, met},
@@ -40,6 +42,21 @@ func TestBarIsMetMissedOrWithinTheNoise(t *testing.T) {
 				t.Errorf("%s; want %s", got, test.verdict)
 			}
 		})
+	}
+}
+
+func TestBarReadsAsItIsMeant(t *testing.T) {
+	for text, b := range map[string]bar{
+		"time ≤ 0.4 × otelhttp":     timeWithin(0.4, "otelhttp"),
+		"rate ≥ 5 × sarama":         timesTheRate(5, "sarama"),
+		"≥ 50,000 a second":         perSecond(50_000),
+		"≤ 12 allocations":          allocsWithin(12),
+		"≤ 1 MiB allocated":         bytesWithin(1 << 20),
+		"memory ≤ 0.25 × the other": memoryWithin(0.25, "the other"),
+	} {
+		if got := b.String(); got != text {
+			t.Errorf("%q, want %q", got, text)
+		}
 	}
 }
 

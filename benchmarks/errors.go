@@ -32,6 +32,7 @@ func errorsRows() []row {
 	return []row{newErrorRow(), newStackRow(), codeOfRow(), encodeRow(), decodeRow()}
 }
 
+// newErrorRow makes errors as the READMEs of the peers do: New for cockroachdb/errors, a builder with a code for oops.
 func newErrorRow() row {
 	return row{name: "errors: a new error with a code", unit: "error", contenders: []contender{
 		simple("sdk", "a not_found, which has no stack", func() { keep(errors.NotFound.New("The order does not exist.")) }),
@@ -127,7 +128,7 @@ type wire struct {
 	Metadata   map[string]string  `json:"metadata"`
 }
 
-// extension is what wire has beyond RFC 9457, for moogar0880/problems.
+// extension is what wire has beyond RFC 9457, for moogar0880/problems, whose README embeds its Problem beside such members.
 type extension struct {
 	Code       string             `json:"code"`
 	Reason     string             `json:"reason"`

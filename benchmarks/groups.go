@@ -27,7 +27,10 @@ func groups() []group {
 }
 
 // choice is what of the rows is measured, and against whom.
-type choice struct{ rows, peers *regexp.Regexp }
+type choice struct {
+	rows, peers *regexp.Regexp
+	quick       bool
+}
 
 // A task is a row of either kind.
 type task struct {
@@ -54,7 +57,7 @@ func (g group) tasks(c choice) (tasks []task) {
 	}
 	chosen := tasks[:0]
 	for _, t := range tasks {
-		if c.rows.MatchString(t.row.name) {
+		if c.rows.MatchString(t.row.name) && !(c.quick && t.row.notQuick) {
 			chosen = append(chosen, t)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/failsafe-go/failsafe-go/failsafehttp"
 	"github.com/failsafe-go/failsafe-go/timeout"
 	"github.com/go-resty/resty/v2"
+	heimdallretry "github.com/gojek/heimdall/v7"
 	heimdall "github.com/gojek/heimdall/v7/httpclient"
 	"github.com/hashicorp/go-retryablehttp"
 	"github.com/imroc/req/v3"
@@ -83,6 +84,7 @@ func sdkClient(t telemetry, base http.RoundTripper) (*http.Client, error) {
 	return httpclient.New("benchmark", cfg)
 }
 
+// restyPeer is used as the section "Retries" of its README shows: one client for all requests, SetRetryCount, and R for each.
 func restyPeer() contender {
 	return contender{"resty", "SetTimeout, SetRetryCount(2); no breaker, no telemetry; it reads the body", func() (work, func(), error) {
 		client := resty.New().SetTransport(stub{}).SetTimeout(30 * time.Second).SetRetryCount(2)
@@ -93,6 +95,7 @@ func restyPeer() contender {
 	}}
 }
 
+// reqPeer is used as its README and its page on retries show: C for a client with SetTimeout, R for each request.
 func reqPeer() contender {
 	return contender{"req", "SetTimeout, SetCommonRetryCount(2); no breaker, no telemetry; it reads the body", func() (work, func(), error) {
 		client := req.C().SetTimeout(totalTimeout).SetCommonRetryCount(2)
@@ -104,6 +107,8 @@ func reqPeer() contender {
 	}}
 }
 
+// azcorePeer is used as the package runtime of azcore documents for clients of a service: NewPipeline with the options of
+// the client, NewRequest and Do for each request. Its policies for credentials are for services that want some.
 func azcorePeer() contender {
 	return contender{"azcore", "a pipeline with its default policies: retries, logs, telemetry header; no breaker; it reads the body", func() (work, func(), error) {
 		pipeline := runtime.NewPipeline("benchmark", "v1.0.0", runtime.PipelineOptions{}, &policy.ClientOptions{
@@ -120,6 +125,9 @@ func azcorePeer() contender {
 	}}
 }
 
+// failsafePeer is used as the examples of failsafehttp show: a RoundTripper of policies, the outermost first, with the
+// retry policy that the package makes for HTTP.
+//
 //nolint:bodyclose // policies for responses are no responses
 func failsafePeer() contender {
 	return contender{"failsafe-go", "failsafehttp: retry, breaker, a timeout an attempt; no telemetry", func() (work, func(), error) {
@@ -131,9 +139,12 @@ func failsafePeer() contender {
 	}}
 }
 
+// heimdallPeer is used as "Creating an HTTP client with a retry mechanism" in its README shows: a retrier with a backoff and
+// a number of retries. Its time limit is that of a client of net/http, in whose place the stub stands.
 func heimdallPeer() contender {
-	return contender{"heimdall", "WithRetryCount(2), WithHTTPTimeout; no breaker, no telemetry", func() (work, func(), error) {
-		client := heimdall.NewClient(heimdall.WithHTTPTimeout(30*time.Second), heimdall.WithRetryCount(2), heimdall.WithHTTPClient(stub{}))
+	return contender{"heimdall", "WithRetrier and WithRetryCount(2); no breaker, no telemetry, and over the stub no time limit", func() (work, func(), error) {
+		retrier := heimdallretry.NewRetrier(heimdallretry.NewExponentialBackoff(100*time.Millisecond, 2*time.Second, 2, 100*time.Millisecond))
+		client := heimdall.NewClient(heimdall.WithRetrier(retrier), heimdall.WithRetryCount(2), heimdall.WithHTTPClient(stub{}))
 		return each(func() error {
 			resp, err := client.Get(stockURL, nil)
 			return read(resp, err)
@@ -293,7 +304,9 @@ func read(response *http.Response, err error) error {
 	return response.Body.Close()
 }
 
-// handMade is what a team assembles from the same libraries.
+// handMade is what a team assembles from the same libraries, each as its documentation shows: StandardClient makes an
+// [http.Client] of go-retryablehttp, otelhttp.NewTransport is the innermost so that each attempt has a span, and gobreaker's
+// two-step breaker is for what is no function.
 func handMade(t telemetry, base http.RoundTripper) *http.Client {
 	return retrying(&breaking{
 		next: &attemptTimeout{otelhttp.NewTransport(base,

@@ -150,6 +150,7 @@ func answer(w http.ResponseWriter, sku string) {
 	_, _ = w.Write(body)
 }
 
+// instrumented is otelhttp as its documentation shows it: a handler around the whole mux.
 func instrumented(t telemetry, h http.Handler) http.Handler {
 	return otelhttp.NewHandler(h, "stock",
 		otelhttp.WithTracerProvider(t.tracer), otelhttp.WithMeterProvider(t.meter), otelhttp.WithPropagators(t.propage))
@@ -240,6 +241,8 @@ func (w *statusWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// chiServer has the middleware that chi's README begins with, and Throttle for the limit that the others have. Its README
+// names otelhttp for tracing.
 func chiServer(t telemetry) http.Handler {
 	r := chi.NewRouter()
 	r.Use(
@@ -253,6 +256,7 @@ func chiServer(t telemetry) http.Handler {
 	return instrumented(t, r)
 }
 
+// ginServer is gin.Default, which is Logger and Recovery, with otelgin in front, as its example has it.
 func ginServer(t telemetry) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
@@ -271,7 +275,7 @@ func ginServer(t telemetry) http.Handler {
 	return r
 }
 
-// rpcServer is connect's: the SKU is the body of a POST, the answer a string.
+// rpcServer is connect's, as connect's and otelconnect's READMEs show it, but without generated code: the SKU is the body of a POST, the answer a string.
 func rpcServer(t telemetry, sku string) contender {
 	return contender{"connect", "a unary call in JSON with otelconnect and WithRecover; the body of the request is decoded, too", func() (work, func(), error) {
 		interceptor, err := otelconnect.NewInterceptor(

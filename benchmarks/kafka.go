@@ -45,7 +45,7 @@ func slowRow(on string, workers int) row {
 		{"sarama", "consumer group, a goroutine per partition", consuming(keyed, saramaConsume, oneMillisecond)},
 		{"watermill", "router on its Kafka subscriber (sarama)", consuming(keyed, watermillConsume, oneMillisecond)},
 		{"sleeps", "the floor of as many workers: goroutines that sleep, without Kafka", sleeping(workers)},
-	}, n: 5_000, cannot: []cannotDo{
+	}, n: 10_000, cannot: []cannotDo{
 		{"kafka-go", "a reader gives out one record after the other, whatever its partition: there is nothing that handles several at a time"},
 	}, bars: []bar{timesTheRate(5, "kgo, goroutine per partition"), timesTheRate(5, "sarama"), timesTheRate(5, "watermill")}}
 }
@@ -72,5 +72,5 @@ func keylessRow(does string, handle func(), n int) row {
 		{"kgo", "the floor: a poll loop that marks and commits what it handled", consuming(keyless, kgoConsume, handle)},
 		{"sarama", "consumer group, a goroutine per partition", consuming(keyless, saramaConsume, handle)},
 		{"watermill", "router on its Kafka subscriber (sarama)", consuming(keyless, watermillConsume, handle)},
-	}, n: n, noBar: "one lane is the case in which a consumer with workers has nothing to gain"}
+	}, n: n, notQuick: true, noBar: "one lane is the case in which a consumer with workers has nothing to gain"}
 }

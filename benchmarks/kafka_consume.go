@@ -127,7 +127,8 @@ func sdkConsume(cfg kafka.ConsumerConfig) reader {
 	}
 }
 
-// kgoConsume is a plain loop.
+// kgoConsume is a plain loop over PollFetches, as franz-go's README begins with, and marks what it has handled, as its
+// documentation advises for at least once.
 func kgoConsume(ctx context.Context, c *consumption) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.ConsumerGroup(c.group()), kgo.ConsumeTopics(c.topic), kgo.AutoCommitMarks())
 	if err != nil {
@@ -147,7 +148,8 @@ func kgoConsume(ctx context.Context, c *consumption) error {
 	return client.CommitMarkedOffsets(context.WithoutCancel(ctx))
 }
 
-// kgoPartitions is a goroutine per partition, as franz-go's own example has it.
+// kgoPartitions is a goroutine per partition, as franz-go's example goroutine_per_partition_consuming has it with marks for
+// autocommit and rebalances that wait for a poll.
 func kgoPartitions(ctx context.Context, c *consumption) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.ConsumerGroup(c.group()), kgo.ConsumeTopics(c.topic),
 		kgo.AutoCommitMarks(), kgo.BlockRebalanceOnPoll())
@@ -200,7 +202,8 @@ func handlePartition(ctx context.Context, c *consumption, client *kgo.Client, ba
 	}
 }
 
-// saramaConsume marks each message of a claim; sarama commits every second, and at the end.
+// saramaConsume is sarama's example of a consumer group: a handler whose ConsumeClaim marks each message of a claim, in a
+// goroutine of its own for each partition; sarama commits every second, and at the end.
 func saramaConsume(ctx context.Context, c *consumption) error {
 	cfg := sarama.NewConfig()
 	cfg.Version = sarama.V2_8_0_0
@@ -234,7 +237,8 @@ func (h saramaClaims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sa
 	}
 }
 
-// watermillConsume is its router with a handler; a message is acknowledged when the handler returns.
+// watermillConsume is a router with a handler on its subscriber, as its documentation of Kafka shows; a message is
+// acknowledged when the handler returns.
 func watermillConsume(ctx context.Context, c *consumption) error {
 	cfg := wmkafka.DefaultSaramaSubscriberConfig()
 	cfg.Consumer.Offsets.Initial = sarama.OffsetOldest
@@ -257,7 +261,8 @@ func watermillConsume(ctx context.Context, c *consumption) error {
 	return router.Run(ctx)
 }
 
-// kafkagoConsume is kafka-go's reader, which commits every second.
+// kafkagoConsume is kafka-go's reader with explicit commits and a commit interval, which its README advises under "Managing
+// Commits" for speed.
 func kafkagoConsume(ctx context.Context, c *consumption) error {
 	reader := kafkago.NewReader(kafkago.ReaderConfig{
 		Brokers: c.addrs, GroupID: c.group(), Topic: c.topic, StartOffset: kafkago.FirstOffset,

@@ -72,6 +72,8 @@ func sdkPublisher(c *cluster, topic string) (publisher, func(), error) {
 	}, func() { _ = p.Close(context.Background()) }, err
 }
 
+// kgoPublisher has kgo's defaults, which are idempotent with all acknowledgements, but for the linger: a caller that waits
+// for each record would wait for that, too.
 func kgoPublisher(c *cluster, topic string) (publisher, func(), error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.ProducerLinger(0), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))
 	return func(key, value []byte) error {
@@ -79,6 +81,7 @@ func kgoPublisher(c *cluster, topic string) (publisher, func(), error) {
 	}, client.Close, err
 }
 
+// saramaPublisher is idempotent as the SDK is, for which sarama demands all acknowledgements and one request at a time.
 func saramaPublisher(c *cluster, topic string) (publisher, func(), error) {
 	cfg := sarama.NewConfig()
 	cfg.Version = sarama.V2_8_0_0
@@ -93,6 +96,8 @@ func saramaPublisher(c *cluster, topic string) (publisher, func(), error) {
 	}, func() { _ = p.Close() }, err
 }
 
+// kafkagoPublisher waits for all replicas as the others do; its default waits one second for a batch to fill, which its
+// documentation advises to shorten for callers that write one message at a time. It has no idempotent writes.
 func kafkagoPublisher(c *cluster, topic string) (publisher, func(), error) {
 	w := &kafkago.Writer{
 		Addr: kafkago.TCP(c.addrs...), Topic: topic, Balancer: kafkago.Murmur2Balancer{},

@@ -90,7 +90,7 @@ func parse(args []string) (o options, err error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	o.chosen = *rows != "" || *peers != ""
+	o.choice.quick, o.chosen = o.quick, *rows != "" || *peers != ""
 	var err1, err2 error
 	o.choice.rows, err1 = regexp.Compile(*rows)
 	o.choice.peers, err2 = regexp.Compile(*peers)

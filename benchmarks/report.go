@@ -124,7 +124,7 @@ func (r result) barsMarkdown() string {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.Name, v.Bar, v.measured(), verdict)
 		if f := v.Floor; f != nil {
-			fmt.Fprintf(&b, "| | %s, which alone takes %.2f ± %.2f × | %s | %s |\n", f.Bar, f.Reach, f.ReachNoise, f.measured(), f.Verdict)
+			fmt.Fprintf(&b, "| | %s, as that takes %.2f ± %.2f × | %s | %s |\n", f.Bar, f.Reach, f.ReachNoise, f.measured(), f.Verdict)
 		}
 	}
 	return b.String()

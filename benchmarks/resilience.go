@@ -95,6 +95,7 @@ func sdkOpenBreaker() (work, func(), error) {
 	}), nil, nil
 }
 
+// gobreakerTwoStep is the breaker that gobreaker documents for callers that learn the outcome later, as a client of HTTP does.
 func gobreakerTwoStep(open bool) (work, func(), error) {
 	breaker := gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Interval: 10 * time.Second, BucketPeriod: time.Second, Timeout: 5 * time.Second,
@@ -160,8 +161,8 @@ func failsafeOpenBreaker() (work, func(), error) {
 	}), nil, nil
 }
 
-// newCircuit has the hystrix logic that its README advises. Its timeout would be a goroutine's and a timer's price, which
-// the other breakers do not pay.
+// newCircuit has the hystrix logic that its README advises. Its timeout would be the price of a context and a timer, which the
+// other breakers do not pay.
 func newCircuit() (*circuit.Circuit, error) {
 	factory := hystrix.Factory{}
 	manager := circuit.Manager{DefaultCircuitProperties: []circuit.CommandPropertiesConstructor{factory.Configure}}
@@ -187,6 +188,7 @@ func cep21OpenBreaker() (work, func(), error) {
 	}), nil, nil
 }
 
+// cep21Breaker calls Run, which its documentation names for those who have no fallback.
 func cep21Breaker() (work, func(), error) {
 	breaker, err := newCircuit()
 	if err != nil {
@@ -221,6 +223,8 @@ func sdkPipeline() (work, func(), error) {
 	}), nil, nil
 }
 
+// failsafePipeline composes policies as the README of failsafe-go does: With takes the outermost first, an executor is made
+// once, and has the context of each call.
 func failsafePipeline() (work, func(), error) {
 	executor := failsafe.With[int](
 		timeout.New[int](30*time.Second),

@@ -80,7 +80,7 @@ func (r row) notMeasuredHere(why string) result {
 		out.Lines = append(out.Lines, entry{Name: c.name, Note: c.note, NotRun: why})
 	}
 	for _, b := range r.bars {
-		out.Bars = append(out.Bars, verdict{Bar: b.String(), Verdict: notMeasured})
+		out.Bars = append(out.Bars, b.unjudged())
 	}
 	return out
 }

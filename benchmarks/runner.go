@@ -20,6 +20,7 @@ type row struct {
 	noBar      string     // why the row has no bars
 	cannot     []cannotDo // peers that cannot do this work
 	n          int        // units in a round; 0: as many as fill its time
+	notQuick   bool       // a quick run has no time for it
 }
 
 // A contender does the work.
@@ -71,10 +72,13 @@ var (
 	quickPace = pace{rounds: 5, round: 15 * time.Millisecond, part: 10}
 )
 
+// fewest is how many units a round has at the least where their number is fixed: to begin and to end is not what is measured.
+const fewest = 2000
+
 // of is the pace of a row. One with a fixed number of units has to join a group first, and works for seconds.
 func (p pace) of(r row) pace {
 	if r.n > 0 {
-		p.rounds = p.rounds/6 | 1
+		p.rounds = max(p.rounds/4, 3)
 	}
 	return p
 }
@@ -132,7 +136,7 @@ func measure(r row, p pace) (result, error) {
 // rounds, in which what a collection of garbage empties is filled again.
 func (p *prepared) warmUp(pace pace, fixed int) error {
 	if fixed > 0 {
-		p.n = max(fixed/pace.part, 1)
+		p.n = max(fixed/pace.part, min(fixed, fewest))
 		_, err := p.work(p.n)
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func everything() choice { return choice{regexp.MustCompile(""), regexp.MustCompile("")} }
+func everything() choice { return choice{rows: regexp.MustCompile(""), peers: regexp.MustCompile("")} }
 
 // taking is a contender whose clock says so for each unit. It counts its rounds.
 func taking(name string, unit time.Duration, rounds *int) contender {
@@ -80,7 +80,7 @@ func TestChoiceKeepsTheSDK(t *testing.T) {
 	g := group{rows: func() []row {
 		return []row{{name: "one", contenders: []contender{{name: "sdk"}, {name: "a"}, {name: "b"}}}, {name: "two"}}
 	}}
-	got := g.tasks(choice{regexp.MustCompile("^one$"), regexp.MustCompile("^b$")})
+	got := g.tasks(choice{rows: regexp.MustCompile("^one$"), peers: regexp.MustCompile("^b$")})
 	if len(got) != 1 || len(got[0].row.contenders) != 2 || got[0].row.contenders[1].name != "b" {
 		t.Errorf("%+v", got)
 	}
