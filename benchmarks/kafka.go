@@ -32,6 +32,7 @@ func consumeRow(on string) row {
 	return row{name: on + ": consume 256 B, handler that does nothing", unit: "record", contenders: []contender{
 		{"sdk", "zero Config: 64 workers, handler timeout, span, offset tracker, dead letters ready", consuming(keyed, sdkConsume(kafka.ConsumerConfig{}), nothing)},
 		{"kgo", "the floor: a poll loop that marks and commits what it handled", consuming(keyed, kgoConsume, nothing)},
+		{"by hand", "kgo, 64 workers by key, timeouts, offsets tracked: what a team would write, without what happens when something fails", consuming(keyed, keysByHand, nothing)},
 		{"sarama", "consumer group, a goroutine per partition", consuming(keyed, saramaConsume, nothing)},
 		{"kafka-go", "reader with a group, commits every second", consuming(keyed, kafkagoConsume, nothing)},
 		{"watermill", "router on its Kafka subscriber (sarama)", consuming(keyed, watermillConsume, nothing)},
