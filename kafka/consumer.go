@@ -40,6 +40,7 @@ type Consumer struct {
 	partitions map[string]int32 // of the topics, at the start
 	pattern    *regexp.Regexp   // of further topics; nil: none
 	subscribed []string         // topics and their retry topics, at the start
+	refused    patternLog       // topics that match and cannot be consumed
 	polls      pollGate
 	errs       errorLog
 	writing    sync.WaitGroup // of dead letters that need more than one try, and of renewals

@@ -22,7 +22,10 @@ type ConsumerConfig struct {
 	// TopicPattern is a regular expression (RE2) for topics to consume besides those
 	// that are named; it has to match a whole name. Topics that are made later are
 	// consumed from their first record, within a minute. Those of this package
-	// (dlq., retry., parked.) and of Kafka (__) never match. Empty: none.
+	// (dlq., retry., parked.) and of Kafka (__) never match. One that cannot be
+	// consumed, because a permission is missing for instance, holds up no other:
+	// it is logged with what to do, and looked at again every 15 s. Run returns it
+	// as an error when there is no other at the start. Empty: none.
 	TopicPattern string
 
 	// Workers is how many records are handled at a time, of different keys.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -46,22 +45,26 @@ func (c *Consumer) check(ctx context.Context, client *kgo.Client) error {
 	if err := c.checkCluster(ctx, client); err != nil {
 		return err
 	}
+	var matched kadm.TopicDetails
 	var existing []string
 	if c.cfg.Unordered || c.pattern != nil {
 		all, err := listTopics(ctx, admin, nil)
 		if err != nil {
 			return err
 		}
-		existing = all.Names()
-		maps.Copy(sources, c.matching(all))
+		existing, matched = all.Names(), c.matching(all)
 	}
 	c.partitions = map[string]int32{}
-	for topic, d := range sources {
-		c.partitions[topic] = int32(len(d.Partitions))
+	for _, topics := range []kadm.TopicDetails{sources, matched} {
+		for topic, d := range topics {
+			c.partitions[topic] = int32(len(d.Partitions))
+		}
 	}
 	c.dead = newDeadLetterWriter(c)
-	c.subscribed, err = c.admit(ctx, client, sources, existing)
-	return err
+	if c.subscribed, err = c.admit(ctx, client, sources, existing); err != nil {
+		return err
+	}
+	return c.startMatched(ctx, client, matched, existing)
 }
 
 // admit prepares topics to be consumed: what belongs to them is there, and what is to

@@ -77,6 +77,58 @@ func (k knownTopics) gone(all kadm.TopicDetails) []string {
 	return gone
 }
 
+// startMatched takes up the topics that match the pattern at the start. One that may not be
+// consumed ends it only when there is no other: whoever makes a topic must not be able to
+// keep a service that runs from being started again.
+func (c *Consumer) startMatched(ctx context.Context, client *kgo.Client, matched kadm.TopicDetails, existing []string) error {
+	if topics, err := c.admit(ctx, client, matched, existing); err == nil {
+		c.subscribed = append(c.subscribed, topics...)
+		return nil
+	}
+	err := c.admitEach(ctx, client, matched, existing, func(_ string, topics []string) {
+		c.subscribed = append(c.subscribed, topics...)
+	})
+	if err != nil && (ctx.Err() != nil || len(c.subscribed) == 0) {
+		return err
+	}
+	c.refused.note(c.log, err)
+	return nil
+}
+
+// admitEach prepares topics one by one, so that one that may not be read, or whose dead
+// letters may not be written, holds up no other. It tells consume what to subscribe to for
+// each, and returns why others cannot be consumed.
+func (c *Consumer) admitEach(ctx context.Context, client *kgo.Client, matched kadm.TopicDetails, existing []string, consume func(topic string, subscribe []string)) error {
+	var faults []error
+	for _, topic := range matched.Names() {
+		topics, err := c.admit(ctx, client, kadm.TopicDetails{topic: matched[topic]}, existing)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("topic %q: %w", topic, c.nameRights(err)))
+			continue
+		}
+		consume(topic, topics)
+	}
+	return errors.Join(faults...)
+}
+
+// patternLog says which topics cannot be consumed when that changes, and now and then.
+type patternLog struct {
+	last string
+	at   time.Time
+}
+
+func (l *patternLog) note(log *slog.Logger, err error) {
+	const every = 10 * time.Minute
+	if err == nil {
+		l.last = ""
+		return
+	}
+	if text := err.Error(); text != l.last || time.Since(l.at) >= every {
+		l.last, l.at = text, time.Now()
+		log.Warn("topics that match the pattern cannot be consumed yet, will be tried again", slog.Any("error", err))
+	}
+}
+
 // discovering looks for topics that match the pattern, while poll runs.
 func (c *Consumer) discovering(ctx context.Context, client *kgo.Client, poll func()) {
 	if c.pattern == nil {
@@ -101,8 +153,8 @@ func (c *Consumer) discovering(ctx context.Context, client *kgo.Client, poll fun
 			case <-ctx.Done():
 				return
 			}
-			if err := c.discover(ctx, client, known); err != nil && ctx.Err() == nil {
-				c.errs.note("discover", "topics that match the pattern cannot be consumed yet, will be tried again", slog.Any("error", err))
+			if err := c.discover(ctx, client, known); ctx.Err() == nil {
+				c.refused.note(c.log, err)
 			}
 		}
 	})
@@ -128,16 +180,9 @@ func (c *Consumer) discover(ctx context.Context, client *kgo.Client, known known
 	for topic := range known {
 		delete(fresh, topic)
 	}
-	var faults []error
-	for topic, d := range fresh { // One that may not be read is not to hold up the others.
-		topics, err := c.admit(ctx, client, kadm.TopicDetails{topic: d}, all.Names())
-		if err != nil {
-			faults = append(faults, fmt.Errorf("topic %q: %w", topic, err))
-			continue
-		}
+	return c.admitEach(ctx, client, fresh, all.Names(), func(topic string, subscribe []string) {
 		known[topic] = &knownTopic{matched: true}
 		c.log.InfoContext(ctx, "a topic that matches the pattern is consumed", slog.String(attrTopic, topic))
-		client.AddConsumeTopics(topics...)
-	}
-	return errors.Join(faults...)
+		client.AddConsumeTopics(subscribe...)
+	})
 }
