@@ -6,6 +6,7 @@ require (
 	github.com/backend-platform/sdk/errors v0.1.0
 	github.com/backend-platform/sdk/httpclient v0.1.0
 	github.com/backend-platform/sdk/httpserver v0.1.0
+	github.com/backend-platform/sdk/internal v0.1.0
 	github.com/backend-platform/sdk/kafka v0.1.0
 	github.com/backend-platform/sdk/logging v0.1.0
 	github.com/backend-platform/sdk/service v0.1.0
@@ -22,7 +23,6 @@ require (
 )
 
 require (
-	github.com/backend-platform/sdk/internal v0.1.0 // indirect
 	github.com/backend-platform/sdk/resilience v0.1.0 // indirect
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
