@@ -116,6 +116,33 @@ func TestStopBreaksNoRequest(t *testing.T) {
 	})
 }
 
+// The first step alone, for a program that decides how long it waits: everybody is told, and nobody is refused until Run's
+// context ends.
+func TestStartDrainingTellsEverybodyAndRefusesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, s, stop, lines := started(t, failing(nil), httpserver.Config{DrainDelay: -1})
+		client := clientOf(t, l)
+		for range 2 { // a second call changes nothing
+			s.StartDraining()
+		}
+		<-s.Draining()
+		time.Sleep(time.Hour)
+		if res, _ := get(t, client, "/"); res.StatusCode != http.StatusOK || !res.Close {
+			t.Errorf("a request: %d, close %v", res.StatusCode, res.Close)
+		}
+		if res, _ := get(t, client, "/readyz"); res.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("readyz = %d", res.StatusCode)
+		}
+		began := time.Now()
+		if err := stop(); err != nil || time.Since(began) > time.Second {
+			t.Errorf("Run = %v after %v", err, time.Since(began))
+		}
+		if n := strings.Count(lines.String(), "http server draining"); n != 1 {
+			t.Errorf("%d lines say that the server drains", n)
+		}
+	})
+}
+
 // Step by step: what a client sees at each moment of the stop.
 func TestStopInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -65,18 +65,32 @@ func (p *process) read(stdout io.Reader) {
 // line waits for a log line, or for another that has this text alone.
 func (p *process) line(t *testing.T, body string) map[string]any {
 	t.Helper()
+	return p.lineWith(t, map[string]any{"body": body})
+}
+
+// lineWith waits for a log line with these members.
+func (p *process) lineWith(t *testing.T, want map[string]any) map[string]any {
+	t.Helper()
+	fits := func(line map[string]any) bool {
+		for key, value := range want {
+			if line[key] != value {
+				return false
+			}
+		}
+		return true
+	}
 	for {
 		p.mu.Lock()
 		lines, grown := p.lines, p.grown
 		p.mu.Unlock()
-		if i := slices.IndexFunc(lines, func(l map[string]any) bool { return l["body"] == body }); i >= 0 {
+		if i := slices.IndexFunc(lines, fits); i >= 0 {
 			return lines[i]
 		}
 		select {
 		case <-grown:
 		case <-p.ended:
 			_ = p.Wait()
-			t.Fatalf("the process has ended without the line %q:\n%v\n%s", body, p.lines, &p.stderr)
+			t.Fatalf("the process has ended without the line %v:\n%v\n%s", want, p.lines, &p.stderr)
 		}
 	}
 }
