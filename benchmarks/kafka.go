@@ -19,13 +19,13 @@ func embeddedKafkaRows() []row {
 	return []row{
 		consumeRow(onEmbedded), slowRow(onEmbedded, 64),
 		keylessRow("does nothing", nothing, 200_000), keylessRow("takes 1 ms", oneMillisecond, 500),
-		publishRow(onEmbedded, 1), publishRow(onEmbedded, 64), redriveRow(),
+		publishRow(onEmbedded, 1), publishRow(onEmbedded, 64), redriveRow(onEmbedded),
 	}
 }
 
 // realKafkaRows run on a real cluster, which KAFKA_BROKERS names.
 func realKafkaRows() []row {
-	return []row{consumeRow(onApache), slowRow(onApache, 64), slowRow(onApache, 256), publishRow(onApache, 1), publishRow(onApache, 64)}
+	return []row{consumeRow(onApache), slowRow(onApache, 64), slowRow(onApache, 256), publishRow(onApache, 1), publishRow(onApache, 64), redriveRow(onApache)}
 }
 
 func consumeRow(on string) row {

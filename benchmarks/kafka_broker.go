@@ -145,9 +145,8 @@ func (c *cluster) topic(name string, partitions int) (string, error) {
 	return "", fmt.Errorf("topic %q is not known 10 s after it was created", name)
 }
 
-// fill writes records, in turn of so many keys, until the topic holds n. Their values cannot be compressed: what is read is
-// what is stored.
-func (c *cluster) fill(topic string, keys, n int) error {
+// fill writes records with keys until the topic holds n. Their values cannot be compressed: what is read is what is stored.
+func (c *cluster) fill(topic string, key func(i int) []byte, n int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	source := rand.NewChaCha8([32]byte{})
@@ -156,12 +155,18 @@ func (c *cluster) fill(topic string, keys, n int) error {
 	return c.write(topic, n-held, func(i int) *kgo.Record {
 		value := make([]byte, recordBytes)
 		_, _ = source.Read(value)
-		r := &kgo.Record{Topic: topic, Value: value}
-		if keys > 0 {
-			r.Key = strconv.AppendInt(nil, int64(i%keys), 10)
-		}
-		return r
+		return &kgo.Record{Topic: topic, Key: key(i), Value: value}
 	})
+}
+
+// inTurn are so many keys, one after the other; with none, records have no key.
+func inTurn(keys int) func(i int) []byte {
+	return func(i int) []byte {
+		if keys == 0 {
+			return nil
+		}
+		return strconv.AppendInt(nil, int64(i%keys), 10)
+	}
 }
 
 // write writes n records.

@@ -71,7 +71,7 @@ func consumer(program func() ([]string, error), mode string, millis, rounds int)
 		}
 		topic, err := c.shared(keyed.name, keyed.partitions)
 		if err == nil {
-			err = c.fill(topic, keyed.keys, n)
+			err = c.fill(topic, inTurn(keyed.keys), n)
 		}
 		if err != nil {
 			return spent{}, err
@@ -81,16 +81,16 @@ func consumer(program func() ([]string, error), mode string, millis, rounds int)
 			return spent{}, err
 		}
 		args := []string{strings.Join(c.addrs, ","), topic, strconv.Itoa(n), mode, strconv.Itoa(millis), strconv.Itoa(rounds)}
-		return execute(command, args)
+		return execute(context.Background(), append(command, args...), consumeEnv+"="+strings.Join(args, " "))
 	}
 }
 
 // execute runs a process, which prints nanoseconds, CPU nanoseconds and the most memory that it had, in KiB.
-func execute(command, args []string) (s spent, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+func execute(ctx context.Context, command []string, variable string) (s spent, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, command[0], append(command[1:], args...)...)
-	cmd.Env = append(os.Environ(), consumeEnv+"="+strings.Join(args, " "))
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Env = append(os.Environ(), variable)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

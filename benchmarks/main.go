@@ -4,6 +4,8 @@
 //	benchmarks            all rows; writes RESULTS.md, results.json and docs/PERFORMANCE.md
 //	benchmarks -resume    the same, without the groups that this build measured before it was interrupted
 //	benchmarks -quick     all rows but those on a real Kafka, fewer and shorter rounds; only prints
+//	benchmarks -growth    how cost grows with hosts, workers, partitions, retries; writes growth.json and the plots
+//	benchmarks -render    only makes the pages and the plots again
 //	benchmarks -run ^errors
 //	benchmarks -run ^httpserver -with '^(otelhttp|net/http)$'   against these alone; only prints
 //
@@ -36,6 +38,8 @@ import (
 
 type options struct {
 	quick, resume bool
+	growth        bool
+	render        bool
 	choice        choice
 	chosen        bool // not all rows, or not all peers
 	profile       string
@@ -56,7 +60,14 @@ func main() {
 		exit(err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err = run(ctx, o)
+	switch {
+	case o.render:
+		err = render()
+	case o.growth:
+		err = grow(ctx, o)
+	default:
+		err = run(ctx, o)
+	}
 	stop()
 	exit(err)
 }
@@ -77,6 +88,9 @@ func serveOther() (ran bool, err error) {
 	if args := os.Getenv(consumeEnv); args != "" {
 		return true, consumeAlone(strings.Fields(args))
 	}
+	if point := os.Getenv(pointEnv); point != "" {
+		return true, measurePoint(point)
+	}
 	return false, nil
 }
 
@@ -84,6 +98,8 @@ func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("benchmarks", flag.ExitOnError)
 	flags.BoolVar(&o.quick, "quick", false, "fewer and shorter rounds; write no files")
 	flags.BoolVar(&o.resume, "resume", false, "leave out the groups that this build has measured already")
+	flags.BoolVar(&o.growth, "growth", false, "measure how cost grows; write growth.json and the plots")
+	flags.BoolVar(&o.render, "render", false, "only make the pages again, from results.json and growth.json")
 	rows := flags.String("run", "", "run only the rows whose name matches this regular `expression`")
 	peers := flags.String("with", "", "run the SDK against only those contenders whose name matches this regular `expression`")
 	flags.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of the last group to this `file`")
@@ -142,7 +158,7 @@ func run(ctx context.Context, o options) error {
 	r := newReport(thisMachine(kafka), time.Since(begin), rows)
 	fmt.Printf("\n%s %d s.\n", r.summary(), r.Seconds)
 	if !o.quick && !o.chosen {
-		if err := r.write(); err != nil {
+		if err := errors.Join(r.write(), writePage()); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,4 @@
+package main
+
+func writePage() error { return nil }
+func render() error { return nil }
