@@ -193,6 +193,10 @@ bench: bin/benchmarks bin/kafka ## this SDK beside its peers, all rows in ten mi
 bench-quick: bin/benchmarks ## the same in one minute, less exactly, without a real Kafka; writes nothing
 	@cd benchmarks && ../bin/benchmarks -quick $(ARGS)
 
+.PHONY: bench-growth
+bench-growth: bin/benchmarks ## how cost grows with hosts, workers, partitions, retries, in five minutes: plots in docs/performance
+	@cd benchmarks && ../bin/benchmarks -growth $(ARGS)
+
 .PHONY: bin/benchmarks
 bin/benchmarks: need-go
 	@cd benchmarks && $(call GOWORK_OF,benchmarks) go build -o ../bin/benchmarks .
