@@ -162,10 +162,6 @@ func failureOf(it *item, group string) Failure {
 	if it.source != nil {
 		prior, _ = DecodeFailure(recordOf(it.source).Headers)
 	}
-	first := it.firstFailure
-	if !prior.FirstFailure.IsZero() && prior.FirstFailure.Before(first) {
-		first = prior.FirstFailure
-	}
 	timestamp := r.Timestamp
 	if !prior.Timestamp.IsZero() {
 		timestamp = prior.Timestamp
@@ -175,7 +171,7 @@ func failureOf(it *item, group string) Failure {
 		Code: it.failure.code, Reason: errors.ReasonOf(it.failure.err),
 		Message: messageOf(it.failure.err), Stack: stackOf(it.failure.err),
 		Deliveries: deliveries, Attempts: prior.Attempts + it.attempts,
-		Timestamp: timestamp, FirstFailure: first, TraceParent: it.failure.trace, Redrives: prior.Redrives,
+		Timestamp: timestamp, FirstFailure: earlier(it.firstFailure, prior.FirstFailure), TraceParent: it.failure.trace, Redrives: prior.Redrives,
 	}
 }
 

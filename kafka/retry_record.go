@@ -76,13 +76,11 @@ func (it *item) ofAnotherGroup(group string) bool {
 
 // firstFailed returns when the record failed for the first time.
 func (it *item) firstFailed() time.Time {
-	first := it.firstFailure
-	if it.source != nil {
-		if f, _ := DecodeFailure(recordOf(it.source).Headers); !f.FirstFailure.IsZero() && f.FirstFailure.Before(first) {
-			return f.FirstFailure
-		}
+	if it.source == nil {
+		return it.firstFailure
 	}
-	return first
+	f, _ := DecodeFailure(recordOf(it.source).Headers)
+	return earlier(it.firstFailure, f.FirstFailure)
 }
 
 // delayed makes the record that waits in a retry topic: key, value and headers as

@@ -164,6 +164,25 @@ func TestRetryTopicsEndInTheDeadLetters(t *testing.T) {
 	})
 }
 
+// Without a last attempt the time since the first failure is the bound, wherever the record waited.
+func TestRetryTopicsEndWithRetryFor(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		var a attempts
+		cfg := unordered(quiet(t, b))
+		cfg.RetryDelays, cfg.Attempts, cfg.RetryFor = []time.Duration{time.Minute}, -1, 10*time.Minute
+		begun := time.Now()
+		run(t, b, "g", []string{"orders"}, a.handler(1000), cfg)
+		b.Produce(t, kafka.Record{Topic: "orders", Value: []byte("bad")})
+		letters := b.WaitDeadLetters(t, "orders", "g", 1)
+		if took := time.Since(begun); took < cfg.RetryFor || took > cfg.RetryFor+2*time.Minute {
+			t.Errorf("a dead letter after %v, want RetryFor and at most one delay more", took)
+		}
+		if f := letters[0].Failure; f.FirstFailure.Sub(begun) > time.Minute || f.Attempts < 10 {
+			t.Errorf("failure is %+v", f)
+		}
+	})
+}
+
 // Codes that speak about the record do not take the way round.
 func TestRetryTopicsAreNotForWhatCannotSucceed(t *testing.T) {
 	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
@@ -252,7 +271,8 @@ func TestRetryTopicsBelieveNoHeader(t *testing.T) {
 			kafka.Record{Topic: topic, Value: []byte("foreign"), Headers: []kafka.Header{header(kafka.HeaderGroup, "other"), header(kafka.HeaderTopic, "orders")}},
 			kafka.Record{Topic: topic, Value: []byte("absurd"), Headers: []kafka.Header{
 				header(kafka.HeaderGroup, "g"), header(kafka.HeaderTopic, "orders"), header(kafka.HeaderPartition, "-1"), header(kafka.HeaderDeliveryCount, "99999999999"), header(kafka.HeaderDue, "soon"),
-			}})
+			}},
+			kafka.Record{Topic: topic, Value: []byte("elsewhere"), Headers: []kafka.Header{header(kafka.HeaderGroup, "g"), header(kafka.HeaderTopic, "payments"), header(kafka.HeaderOffset, "7")}})
 		begun := time.Now()
 		b.WaitCaughtUp(t, topic, "g")
 		if took := time.Since(begun); took > 70*time.Second {
@@ -260,6 +280,9 @@ func TestRetryTopicsBelieveNoHeader(t *testing.T) {
 		}
 		if len(a.of("far")) != 1 || len(a.of("absurd")) != 1 || len(a.of("foreign")) != 0 {
 			t.Errorf("handled %v", a.seen)
+		}
+		if got := a.of("elsewhere"); len(got) != 1 || got[0].record.ID() != (kafka.ID{Topic: topic, Offset: 3}) {
+			t.Errorf("a record that is said to be of a topic that is not consumed: %+v", got)
 		}
 	})
 }
