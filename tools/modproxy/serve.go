@@ -82,8 +82,13 @@ func goSums(mod module.Version, zipFile string, goMod []byte) ([]string, error) 
 
 // Environment is that of a go command outside the workspace which sees the proxies in these folders before anything
 // else, then the user's module cache, which it only reads, and then what the user's GOPROXY names. It keeps what it
-// downloads in modcache. A go command must be on the PATH.
-func Environment(ctx context.Context, modcache string, proxies ...string) ([]string, error) {
+// downloads and what it is at work on below dir, so that nothing is left of one that was killed when dir is removed.
+// A go command must be on the PATH.
+func Environment(ctx context.Context, dir string, proxies ...string) ([]string, error) {
+	work := filepath.Join(dir, "work")
+	if err := os.MkdirAll(work, 0o777); err != nil {
+		return nil, err
+	}
 	cmd := exec.CommandContext(ctx, "go", "env", "-json", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GONOSUMDB", "GOROOT")
 	cmd.Dir = os.TempDir()
 	cmd.Stderr = os.Stderr
@@ -101,7 +106,8 @@ func Environment(ctx context.Context, modcache string, proxies ...string) ([]str
 	}
 	return append(os.Environ(),
 		"GOWORK=off",
-		"GOMODCACHE="+modcache,
+		"GOMODCACHE="+filepath.Join(dir, "modcache"),
+		"GOTMPDIR="+work,
 		"GOPROXY="+strings.Join(append(urls, user.GOPROXY), ","),
 		// A GOPRIVATE that covers the siblings would send the go command past the proxy, to the version control.
 		"GONOPROXY=none",

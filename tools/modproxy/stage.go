@@ -33,11 +33,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
 	modzip "golang.org/x/mod/zip"
+
+	"github.com/backend-platform/sdk/tools/internal/command"
 )
 
 // A Stage is a temporary copy of the modules, the proxy built from it, and the module cache that goes with them.
@@ -60,7 +63,7 @@ func NewStage(ctx context.Context, ws *Workspace) (*Stage, error) {
 		return nil, err
 	}
 	s := &Stage{ws: ws, dir: dir, versions: map[string]string{}}
-	if s.env, err = Environment(ctx, filepath.Join(dir, "modcache"), filepath.Join(dir, "proxy")); err != nil {
+	if s.env, err = Environment(ctx, dir, filepath.Join(dir, "proxy")); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -261,6 +264,7 @@ func (s *Stage) Run(ctx context.Context, m *Module, args ...string) (string, err
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = s.Dir(m)
 	cmd.Env = s.env
+	command.Apart(cmd, syscall.SIGKILL)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return string(out), fmt.Errorf("%s: go %s: %w", m.Name, strings.Join(args, " "), err)

@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
+	"github.com/backend-platform/sdk/tools/internal/command"
 	"github.com/backend-platform/sdk/tools/modproxy"
 )
 
@@ -96,7 +98,7 @@ func (c *candidate) serveTree(ctx context.Context) error {
 }
 
 func (c *candidate) setProxies(ctx context.Context, dirs ...string) (err error) {
-	c.env, err = modproxy.Environment(ctx, filepath.Join(c.temp, "modcache"), dirs...)
+	c.env, err = modproxy.Environment(ctx, c.temp, dirs...)
 	return err
 }
 
@@ -143,6 +145,19 @@ func (c *candidate) oldest(m *modproxy.Module) string {
 	return oldestSupported(c.releases[m.Path], m.File.Retract)
 }
 
+// sayUncompared names the modules of which gates cannot say whether they still keep what a release has promised.
+func (c *candidate) sayUncompared() {
+	var names []string
+	for _, m := range c.examined() {
+		if len(c.releases[m.Path]) == 0 {
+			names = append(names, m.Name)
+		}
+	}
+	if len(names) > 0 {
+		c.logf("note  no release yet, so that defaults, api, diamond and wire have nothing to compare with: %s", strings.Join(names, ", "))
+	}
+}
+
 // dir is the folder in which m is built as services would get it.
 func (c *candidate) dir(m *modproxy.Module) string {
 	if c.stage != nil {
@@ -168,6 +183,7 @@ func (c *candidate) changelog(m *modproxy.Module) (changelog, error) {
 func (c *candidate) goCommand(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir, cmd.Env = dir, c.env
+	command.Apart(cmd, syscall.SIGKILL)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(string(out)))

@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"go/types"
 	"os/exec"
-	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/exp/apidiff"
 	"golang.org/x/mod/semver"
 	"golang.org/x/tools/go/packages"
 
+	"github.com/backend-platform/sdk/tools/internal/command"
 	"github.com/backend-platform/sdk/tools/modproxy"
 )
 
@@ -118,9 +119,10 @@ func (c *candidate) runGorelease(ctx context.Context, m *modproxy.Module, base, 
 	}
 	cmd := exec.CommandContext(ctx, program, "-base="+base, "-version="+version)
 	cmd.Dir = m.Dir
+	command.Apart(cmd, syscall.SIGKILL)
 	// It refuses a version that a proxy has already.
 	var err error
-	if cmd.Env, err = modproxy.Environment(ctx, filepath.Join(c.temp, "modcache"), c.proxiesWithout(m)...); err != nil {
+	if cmd.Env, err = modproxy.Environment(ctx, c.temp, c.proxiesWithout(m)...); err != nil {
 		return err
 	}
 	out, err := cmd.CombinedOutput()

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"syscall"
+
+	"github.com/backend-platform/sdk/tools/internal/command"
 )
 
 // git runs git in one repository. settings are "key=value" pairs that go before the repository's own.
@@ -20,7 +23,7 @@ func (g git) run(ctx context.Context, args ...string) (string, error) {
 
 // feed is run with something to read.
 func (g git) feed(ctx context.Context, stdin string, args ...string) (string, error) {
-	all := []string{"-C", g.dir}
+	all := []string{"-C", g.dir, "--no-optional-locks"}
 	for _, setting := range g.settings {
 		all = append(all, "-c", setting)
 	}
@@ -28,7 +31,7 @@ func (g git) feed(ctx context.Context, stdin string, args ...string) (string, er
 	cmd.Stdin = strings.NewReader(stdin)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
-	apart(cmd)
+	command.Apart(cmd, syscall.SIGTERM) // git removes its lock files then
 	out, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("git %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))

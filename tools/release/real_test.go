@@ -4,6 +4,8 @@ package release_test
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -31,27 +33,48 @@ func TestRealRepositoryIsReleased(t *testing.T) {
 		}
 	}
 	skipTests := func(o *release.Options) { o.SkipTests = true } // make test-standalone has run them
-	r.mustRelease(strings.Join(targets, " "), skipTests)
-
-	env := append(r.serve(strings.Fields(r.git("tag", "--list"))...), "GOBIN="+t.TempDir())
-	for _, program := range []string{"kafka/cmd/kafka-dlq@v0.1.0", "cmd/sdk@latest"} {
-		if _, err := goCommand(t, t.TempDir(), env, "install", sdk+program); err != nil {
-			t.Errorf("%s: %v", program, err)
-		}
-	}
+	first := strings.Join(targets, " ")
+	r.mustRelease(first, skipTests)
+	r.wantRecorded(first, "v0.1.0")
+	tags := strings.Fields(r.git("tag", "--list"))
+	wantError(t, r.release(first, skipTests), "errors/v0.1.0 is there already")
+	installPrograms(t, r)
 
 	r.write(map[string]string{"errors/addition.go": "package errors\n\n// Addition is new.\nfunc Addition() {}\n"})
 	r.note("errors", "### Added\n\n- Addition.")
 	r.commit()
 	r.mustRelease("errors=v0.2.0", skipTests)
+	r.wantRecorded("errors=v0.2.0", "v0.1.0", tags...)
 	r.write(map[string]string{"httpclient/fix.go": "package httpclient\n\nconst fixed = 1\n\nvar _ = fixed\n"})
 	r.note("httpclient", "### Fixed\n\n- Something.")
 	r.commit()
 	r.mustRelease("httpclient=v0.1.1", skipTests)
+	r.wantRecorded("httpclient=v0.1.1", "v0.1.0", append(tags, "errors/v0.2.0")...)
 	pinEach(t, r, "httpclient", "v0.1.1", "package main\n\nimport (\n\t\"fmt\"\n\n\t\""+sdk+"errors\"\n\t\""+sdk+"httpclient\"\n)\n\n"+
 		"func main() {\n\tclient, err := httpclient.New(\"x\", httpclient.Config{})\n\tfmt.Println(client != nil, errors.CodeOf(err))\n}\n")
 	wantError(t, r.release("httpclient=v0.1.1", skipTests), "httpclient/v0.1.1 is there already")
 	if err := r.check(); err != nil {
 		t.Errorf("after the releases: %v", err)
+	}
+}
+
+// installPrograms installs each program as its README says, and runs it.
+func installPrograms(t *testing.T, r repository) {
+	t.Helper()
+	env, bin := r.asUser()
+	for _, test := range []struct{ install, run, module string }{
+		{"kafka/cmd/kafka-dlq@v0.1.0", "kafka-dlq", "kafka"}, {"cmd/sdk@latest", "sdk", "cmd/sdk"},
+	} {
+		if _, err := goCommand(t, t.TempDir(), env, "install", sdk+test.install); err != nil {
+			t.Errorf("%s: %v", test.install, err)
+			continue
+		}
+		out, _ := exec.CommandContext(t.Context(), filepath.Join(bin, test.run), "-h").CombinedOutput() // its exit code is its own
+		if !strings.Contains(string(out), test.run) {
+			t.Errorf("%s -h says %q", test.run, out)
+		}
+		if out, err := goCommand(t, t.TempDir(), env, "version", "-m", filepath.Join(bin, test.run)); err != nil || !strings.Contains(out, sdk+test.module+"\tv0.1.0\th1:") {
+			t.Errorf("go version -m %s: %s, %v", test.run, out, err)
+		}
 	}
 }

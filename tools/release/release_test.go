@@ -2,6 +2,7 @@ package release_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,15 +18,7 @@ const realRepository = "RELEASE_TEST_REPOSITORY"
 func TestReleasesOneByOne(t *testing.T) {
 	r := newToy(t, nil)
 	r.mustRelease(all)
-	if d := cmp.Diff("client/v0.1.0\nerrors/v0.1.0\ntemplates/hello/v0.1.0", r.git("tag", "--list")); d != "" {
-		t.Error(d)
-	}
-	if kind := r.git("cat-file", "-t", "client/v0.1.0"); kind != "tag" {
-		t.Errorf("client/v0.1.0 is a %s, not annotated", kind)
-	}
-	if status := r.git("status", "--porcelain"); status != "" {
-		t.Errorf("the tree does not follow: %s", status)
-	}
+	r.wantRecorded(all, "v0.1.0")
 	for _, want := range []string{sdk + "errors v0.1.0 h1:", sdk + "errors v0.1.0/go.mod h1:", "example.com/dep v1.1.0 h1:"} {
 		if sums := r.read("client/go.sum"); !strings.Contains(sums, want) {
 			t.Errorf("client/go.sum lacks %q: %s", want, sums)
@@ -40,12 +33,14 @@ func TestReleasesOneByOne(t *testing.T) {
 	if message := r.git("tag", "--list", "--format=%(contents)", "errors/v0.1.0"); !strings.Contains(message, "### Added\n\n- Code.") {
 		t.Errorf("the tag says %q", message)
 	}
+	firstTags := strings.Fields(r.git("tag", "--list"))
 	wantError(t, r.release(all), "errors/v0.1.0 is there already", "client/v0.1.0 is there already", "templates/hello/v0.1.0 is there already")
 
 	r.edit("errors/errors.go", "// Code is.", "// New is.\nfunc New() {}\n\n// Code is.")
 	r.note("errors", "### Added\n\n- New.")
 	r.commit()
 	r.mustRelease("errors=v0.2.0")
+	r.wantRecorded("errors=v0.2.0", "", firstTags...)
 	if goMod := r.read("client/go.mod"); !strings.Contains(goMod, sdk+"errors v0.1.0") {
 		t.Errorf("client was not released and requires %s", goMod)
 	}
@@ -58,9 +53,7 @@ func TestReleasesOneByOne(t *testing.T) {
 	r.note("client", "### Fixed\n\n- Call.")
 	r.commit()
 	r.mustRelease("client=v0.1.1")
-	if d := cmp.Diff("client/v0.1.0\nclient/v0.1.1\nerrors/v0.1.0\nerrors/v0.2.0\ntemplates/hello/v0.1.0", r.git("tag", "--list")); d != "" {
-		t.Error(d)
-	}
+	r.wantRecorded("client=v0.1.1", "v0.1.0", append(firstTags, "errors/v0.2.0")...)
 	pinEach(t, r, "client", "v0.1.1", "package main\n\nimport (\n\t\"fmt\"\n\n\t\""+sdk+"client\"\n\t\""+sdk+"errors\"\n)\n\n"+
 		"func main() { fmt.Println(client.Call(), errors.Code()) }\n")
 }
@@ -69,7 +62,7 @@ func TestReleasesOneByOne(t *testing.T) {
 // as a user would: go get, go mod tidy, go build.
 func pinEach(t *testing.T, r repository, dependent, newer, program string) {
 	t.Helper()
-	env := r.serve(strings.Fields(r.git("tag", "--list"))...)
+	env, _ := r.asUser()
 	for _, pins := range [][2]string{{"v0.1.0", "v0.1.0"}, {"v0.1.0", "v0.2.0"}, {newer, "v0.1.0"}, {newer, "v0.2.0"}} {
 		dir := t.TempDir()
 		repository{t, dir}.write(map[string]string{"go.mod": "module example.com/service\n\ngo 1.26.0\n", "main.go": program})
@@ -111,11 +104,13 @@ func TestReleaseOfASiblingIsRequired(t *testing.T) {
 
 func TestGoInstallOfAProgramInANestedModule(t *testing.T) {
 	r := released(t)
-	env := append(r.serve(strings.Fields(r.git("tag", "--list"))...), "GOBIN="+t.TempDir())
-	if _, err := goCommand(t, t.TempDir(), env, "install", sdk+"templates/hello@v0.1.0"); err != nil {
-		t.Error(err)
+	env, bin := r.asUser()
+	for _, version := range []string{"v0.1.0", "latest"} {
+		if _, err := goCommand(t, t.TempDir(), env, "install", sdk+"templates/hello@"+version); err != nil {
+			t.Error(err)
+		}
 	}
-	if _, err := goCommand(t, t.TempDir(), env, "install", sdk+"templates/hello@latest"); err != nil {
-		t.Error(err)
+	if out, err := exec.CommandContext(t.Context(), filepath.Join(bin, "hello")).CombinedOutput(); err != nil || string(out) != "not_foundv1.1.0\n" {
+		t.Errorf("hello: %q, %v", out, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -119,6 +120,10 @@ const all = "errors=v0.1.0 client=v0.1.0 templates/hello=v0.1.0"
 // TestMain gives git and the go command a world of their own: no settings of the user, no network, and a module proxy
 // with two versions of one invented module.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(signalled); dir != "" {
+		releaseAsCommand(dir)
+		return
+	}
 	os.Exit(func() int {
 		find := exec.Command("go", "tool", "-n", "gorelease") // from the user's module cache, while that is in use
 		find.Env = append(find.Environ(), "GOWORK=off")
@@ -269,10 +274,26 @@ func (r repository) check() error {
 	return release.Check(r.t.Context(), release.Options{Root: r.dir, Log: r.t.Output()})
 }
 
-// state is everything that a release could change.
+// state is everything that a release could change, and what it would leave if it were ended in the wrong way.
 func (r repository) state() string {
 	r.t.Helper()
-	return r.git("for-each-ref") + "\n" + r.git("status", "--porcelain") + "\n" + r.git("symbolic-ref", "HEAD") + "\n" + r.git("stash", "list")
+	return r.git("for-each-ref") + "\n" + r.git("status", "--porcelain") + "\n" + r.git("symbolic-ref", "HEAD") + "\n" + r.git("stash", "list") + "\n" + r.locks()
+}
+
+// locks are the files that git makes while it writes, and that keep it from writing while they are there.
+func (r repository) locks() string {
+	r.t.Helper()
+	var found []string
+	err := filepath.WalkDir(filepath.Join(r.dir, ".git"), func(name string, _ fs.DirEntry, err error) error {
+		if filepath.Ext(name) == ".lock" {
+			found = append(found, name)
+		}
+		return err
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return strings.Join(found, "\n")
 }
 
 // newToy is the toy, tidy and committed, without a release. changes are made to it first.
@@ -312,29 +333,6 @@ func released(t *testing.T) repository {
 	}
 	r.git("clone", "--quiet", firstRelease.dir, ".")
 	return r
-}
-
-// serve makes a proxy of the tags named, as a service would reach them, and returns the environment of a go command
-// that sees it, with an empty module cache.
-func (r repository) serve(tags ...string) []string {
-	r.t.Helper()
-	proxy := r.t.TempDir()
-	for _, tag := range tags {
-		i := strings.LastIndexByte(tag, '/')
-		mod := module.Version{Path: sdk + tag[:i], Version: tag[i+1:]}
-		goMod := r.git("cat-file", "blob", tag+":"+tag[:i]+"/go.mod") + "\n"
-		_, err := modproxy.WriteModule(proxy, mod, []byte(goMod), func(w io.Writer) error {
-			return modzip.CreateFromVCS(w, mod, r.dir, tag, tag[:i])
-		})
-		if err != nil {
-			r.t.Fatal(err)
-		}
-	}
-	env, err := modproxy.Environment(r.t.Context(), r.t.TempDir(), proxy)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return env
 }
 
 // goCommand runs the go command as a user does.

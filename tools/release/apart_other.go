@@ -1,7 +1,0 @@
-//go:build !unix
-
-package release
-
-import "os/exec"
-
-func apart(*exec.Cmd) {}
