@@ -37,10 +37,11 @@ func (o *Options) at(step, dir string) error {
 }
 
 // Check runs the gates over the tree as it is, committed or not, against its last releases. Before the first release
-// of a module the gates that compare find nothing to compare it with, and look at it all the same: it is loaded,
-// built, run and asked.
+// of a module the gates that compare find nothing to compare it with, which the log says, and look at it all the same:
+// it is loaded, built, run and asked.
 func Check(ctx context.Context, opts Options) error {
 	return withCandidate(ctx, opts, func(c *candidate) error {
+		c.sayUncompared()
 		return errors.Join(c.pass(ctx, committed), c.pass(ctx, served[1:])) // go.sum is in both
 	})
 }

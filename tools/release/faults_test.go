@@ -132,6 +132,7 @@ func TestADirtyTreeIsRefused(t *testing.T) {
 
 func TestADependentBeforeItsSiblingIsRefused(t *testing.T) {
 	r := newToy(t, nil)
+	wantError(t, r.release("errors=v0.1.0"), "client has no release, and a service that uses all modules needs it")
 	wantError(t, r.release("client=v0.1.0"), "put errors into this release", "errors v0.1.0 has no tag")
 }
 

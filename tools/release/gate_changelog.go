@@ -24,6 +24,12 @@ func gateChangelog(_ context.Context, c *candidate) error {
 				faults = append(faults, fmt.Errorf("%s/CHANGELOG.md: no heading for %s, which is released", m.Name, version))
 			}
 		}
+		for _, version := range notes.versions {
+			if !slices.Contains(c.releases[m.Path], version) {
+				faults = append(faults, fmt.Errorf("%s/CHANGELOG.md: a heading for %s, and no tag %s/%s: a clone without tags has nothing to compare with (git fetch --tags), and headings are written by releases alone",
+					m.Name, version, m.Name, version))
+			}
+		}
 	}
 	return errors.Join(faults...)
 }

@@ -35,6 +35,8 @@ func gateService(ctx context.Context, c *candidate) error {
 		if version := c.versions[m.Path]; version != "" {
 			requires[m.Path] = version
 			patterns = append(patterns, m.Path+"/...")
+		} else if usedBy(m, files) {
+			return fmt.Errorf("%s has no release, and a service that uses all modules needs it: release it, too", m.Name)
 		}
 	}
 	files["imports.go"] = c.imports(requires)

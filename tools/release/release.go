@@ -103,6 +103,7 @@ func prepare(ctx context.Context, clone git, temp string, opts Options) (*candid
 		return nil, err
 	}
 	before.targets = slices.Clone(opts.Targets)
+	before.sayUncompared()
 	if err := before.pass(ctx, committed); err != nil {
 		return nil, err
 	}
