@@ -132,8 +132,12 @@ type RedriveResult struct {
 // one [RedriveConfig.Batch] back twice. So does a run that ended because a dead
 // letter could not be written, one that is too large for its topic for instance:
 // what comes after it in its batch was put back, and will be again. A Repair that
-// returns [ErrPark] for it, or makes it smaller, is the way past. One run at a time: two that run together
-// put the same dead letters back.
+// returns [ErrPark] for it, or makes it smaller, is the way past.
+//
+// One run at a time: one that notices another on the same dead letters ends with the
+// code aborted, within a batch or a second of its progress, and what both had under way
+// is there twice. The right to read all groups "redrive." is asked for before the first
+// dead letter is put back: without it, what earlier runs did would be done again.
 //
 // A record that was put back [RedriveConfig.MaxRedrives] times is parked: moved
 // to [ParkingTopic], which is created when it is first needed, without a limit
@@ -141,7 +145,8 @@ type RedriveResult struct {
 //
 // The result counts what was done also when there is an error. The error has the
 // code failed_precondition when the topic or its dead-letter topic does not
-// exist, invalid_argument for arguments that cannot be meant, and unavailable
+// exist, invalid_argument for arguments that cannot be meant, permission_denied for a
+// right that is missing, aborted when another run is under way, and unavailable
 // when no broker answers within 10 seconds at the start. After that, reading gives
 // up on a partition whose leader is away for about 12 seconds, and writing waits
 // as long as ctx permits.

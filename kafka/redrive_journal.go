@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/backend-platform/sdk/errors"
 )
@@ -27,6 +28,7 @@ type redriveJournal struct {
 	own      pastRun   // Empty where no run is to be begun.
 	earlier  []pastRun // Without own.
 	metadata string
+	guard    *redriveGuard // Nil where nothing is written.
 }
 
 // pastRun is what runs of one selection are done with.
@@ -165,15 +167,11 @@ func openJournal(ctx context.Context, admin *kadm.Client, from string, s selecti
 // readJournal reads what all runs have done.
 func readJournal(ctx context.Context, admin *kadm.Client, from string) (*redriveJournal, error) {
 	j := &redriveJournal{from: from}
-	listed, err := admin.ListGroups(ctx)
+	groups, err := journalGroups(ctx, admin, from)
 	if err != nil {
-		return nil, fmt.Errorf("list the groups of earlier redrives: %w", coded(err))
+		return nil, err
 	}
-	for _, group := range listed.Groups() {
-		rest, ok := strings.CutPrefix(group, journalPrefix+from)
-		if !ok || rest != "" && rest[0] != '#' {
-			continue
-		}
+	for _, group := range groups {
 		run, err := fetchPastRun(ctx, admin, group, from)
 		if err != nil {
 			return nil, err
@@ -229,15 +227,44 @@ func (j *redriveJournal) isDone(d *DeadLetter) bool {
 	})
 }
 
-func (j *redriveJournal) commit(ctx context.Context, admin *kadm.Client, partition int32, position int64) error {
+// begin writes the place from which a run begins in one partition: it shows other runs that
+// there is one more, and before the first dead letter is put back that the progress may
+// be written.
+func (j *redriveJournal) begin(ctx context.Context, s offsetRange) error {
+	at := max(s.start, j.guard.seen[j.own.journal][s.partition].at)
+	return j.put(ctx, s.partition, at)
+}
+
+// commit remembers that a partition is done up to a position, unless another run that uses
+// the same journal has come that far in the meantime.
+func (j *redriveJournal) commit(ctx context.Context, partition int32, position int64) error {
 	if done, ok := j.own.offsets[partition]; ok && done >= position || position <= 0 {
 		return nil
 	}
+	other, err := j.guard.other(ctx)
+	if err != nil {
+		return err
+	}
+	if other != j.own.journal {
+		if err = j.put(ctx, partition, position); err == nil {
+			j.own.offsets[partition] = position
+		}
+	}
+	if err == nil && other != "" {
+		err = j.guard.underWay(other)
+	}
+	return err
+}
+
+func (j *redriveJournal) put(ctx context.Context, partition int32, position int64) error {
 	var offsets kadm.Offsets
-	offsets.Add(kadm.Offset{Topic: j.from, Partition: partition, At: position, LeaderEpoch: -1, Metadata: j.metadata})
-	if err := admin.CommitAllOffsets(ctx, j.own.journal, offsets); err != nil {
+	offsets.Add(kadm.Offset{Topic: j.from, Partition: partition, At: position, LeaderEpoch: j.guard.run, Metadata: j.metadata})
+	if err := j.guard.admin.CommitAllOffsets(ctx, j.own.journal, offsets); err != nil {
+		if errors.Is(err, kerr.GroupAuthorizationFailed) {
+			return j.guard.refused(j.own.journal, err)
+		}
 		return fmt.Errorf("commit progress to group %q, partition %d, offset %d: %w", j.own.journal, partition, position, coded(err))
 	}
-	j.own.offsets[partition] = position
+	j.guard.note(partition, position)
 	return nil
 }

@@ -39,10 +39,13 @@ type redriveMove struct {
 }
 
 func (r *redrive) run(ctx context.Context) error {
-	for _, s := range r.ranges {
-		if !r.cfg.Filter.hasPartition(s.partition) {
-			continue
+	ranges := slices.DeleteFunc(slices.Clone(r.ranges), func(s offsetRange) bool { return !r.cfg.Filter.hasPartition(s.partition) })
+	if !r.cfg.DryRun && len(ranges) > 0 {
+		if err := r.journal.begin(ctx, ranges[0]); err != nil {
+			return err
 		}
+	}
+	for _, s := range ranges {
 		if full, err := r.runPartition(ctx, s); full || err != nil {
 			return err
 		}
@@ -202,7 +205,7 @@ func (r *redrive) commit(ctx context.Context, partition int32, position int64) e
 	}
 	ctx, cancel := redriveDrainContext(ctx)
 	defer cancel()
-	return r.journal.commit(ctx, r.admin, partition, position)
+	return r.journal.commit(ctx, partition, position)
 }
 
 // redriveDrain is how long a run whose context ended waits for the

@@ -83,12 +83,35 @@ func (r *redrive) prepare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if r.journal, err = openJournal(ctx, r.admin, r.cfg.From, selection{r.topic, r.group, r.cfg.Filter}, r.cfg.Again); err != nil {
+		if r.journal, err = r.openJournal(ctx); err != nil {
 			return err
 		}
 		r.source, err = r.openTarget(r.topic, len(detail.Partitions), topicConfigs(ctx, r.admin, r.topic)[r.topic].maxMessage())
 		return err
 	})
+}
+
+// openJournal looks for other runs before it reads what was done, so that nothing is done
+// in between that neither notices.
+func (r *redrive) openJournal(ctx context.Context) (*redriveJournal, error) {
+	s := selection{r.topic, r.group, r.cfg.Filter}
+	metadata, err := s.encode()
+	if err != nil {
+		return nil, err
+	}
+	var guard *redriveGuard
+	if !r.cfg.DryRun {
+		guard, err = openGuard(ctx, r.admin, r.dialer.brokers, r.cfg.From, s.journalGroup(r.cfg.From, metadata))
+		if err != nil {
+			return nil, err
+		}
+	}
+	j, err := openJournal(ctx, r.admin, r.cfg.From, s, r.cfg.Again)
+	if err != nil {
+		return nil, err
+	}
+	j.guard = guard
+	return j, nil
 }
 
 func (r *redrive) close() {
