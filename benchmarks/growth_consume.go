@@ -79,13 +79,14 @@ func retriesChart() chart {
 	return c
 }
 
+// consumePoint has a topic with as many records as are counted: of more, those whose keys wait least would be the first.
 func consumePoint(x int, keys string, partitions int, j job) grown {
 	return grown{X: float64(x), job: func(context.Context) (job, error) {
 		c, err := theCluster()
 		if err != nil {
 			return job{}, err
 		}
-		topic, err := c.shared(fmt.Sprintf("growth-%d-%.4s", partitions, keys), partitions)
+		topic, err := c.shared(fmt.Sprintf("growth-%d-%.4s-%d", partitions, keys, j.N), partitions)
 		if err == nil {
 			err = c.fill(topic, keyChooser(keys), j.N)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/kafka"
 )
 
@@ -51,14 +52,14 @@ func redriving() (work, func(), error) {
 	}, nil, nil
 }
 
-// writeLetters writes dead letters as a consumer does.
+// writeLetters writes dead letters as a consumer does, with the code by which they are known as the SDK's.
 func writeLetters(c *cluster, topic, letters, group string, n int) error {
 	value := make([]byte, recordBytes)
 	now := time.Now()
 	return c.write(letters, n, func(i int) *kgo.Record {
 		partition := int32(i % consumePartitions)
 		id := kafka.ID{Topic: topic, Partition: partition, Offset: int64(i / consumePartitions)}
-		f := kafka.Failure{Origin: id, Source: id, Group: group, Message: "not today", Deliveries: 1, Attempts: 1, Timestamp: now, FirstFailure: now}
+		f := kafka.Failure{Origin: id, Source: id, Group: group, Code: errors.Unknown, Message: "not today", Deliveries: 1, Attempts: 1, Timestamp: now, FirstFailure: now}
 		r := &kgo.Record{Topic: letters, Partition: partition, Key: strconv.AppendInt(nil, int64(i%recordKeys), 10), Value: value}
 		for _, h := range f.AppendHeaders(nil) {
 			r.Headers = append(r.Headers, kgo.RecordHeader(h))

@@ -48,14 +48,15 @@ func thisMachine(k *realKafka) machine {
 }
 
 func (m machine) String() string {
-	s := m.Go + ", " + m.OS + "/" + m.Arch + ", " + m.CPU + ", " + strconv.Itoa(m.Cores) + " cores, " +
-		strconv.FormatFloat(m.Memory, 'f', 0, 64) + " GiB"
+	var s strings.Builder
+	s.WriteString(m.Go + ", " + m.OS + "/" + m.Arch + ", " + m.CPU + ", " + strconv.Itoa(m.Cores) + " cores, " +
+		strconv.FormatFloat(m.Memory, 'f', 0, 64) + " GiB")
 	for _, more := range []string{m.Kafka, m.Java} {
 		if more != "" {
-			s += ", " + more
+			s.WriteString(", " + more)
 		}
 	}
-	return s
+	return s.String()
 }
 
 func cpuModel() string {
