@@ -147,6 +147,9 @@ func run(ctx context.Context, o options) error {
 			kafka = startKafka()
 		}
 		p, err := measured(ctx, g, o, kafka)
+		if ctx.Err() != nil {
+			return errors.New("interrupted; -resume goes on after the last group that ended")
+		}
 		if err != nil {
 			return err
 		}

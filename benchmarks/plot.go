@@ -36,14 +36,24 @@ type axis struct {
 
 const (
 	panelWidth, panelHeight            = 420, 300
-	marginLeft, marginTop, marginRight = 62, 44, 14
+	marginLeft, marginTop, marginRight = 62, 44, 22
 	marginBottom, legendHeight         = 46, 28
 )
 
-// The colours can be told apart on white and on black, and without seeing red and green apart; grey is the text's.
-const plotStyle = `text{font:12px sans-serif;fill:#59636e}.title{font-weight:bold}.grid{stroke:#818b98;stroke-opacity:.3}.axis{stroke:#818b98}` +
-	`.c0{--c:#0969da}.c1{--c:#bc4c00}.c2{--c:#1a7f37}.c3{--c:#8250df}.line{stroke:var(--c);stroke-width:2;fill:none}.dot{fill:var(--c)}` +
-	`@media (prefers-color-scheme:dark){text{fill:#9198a1}.c0{--c:#4493f8}.c1{--c:#f0883e}.c2{--c:#3fb950}.c3{--c:#ab7df8}}`
+// The colours of the curves, on light and on dark. They can be told apart without seeing red and green apart.
+var lightColours, darkColours = [...]string{"#0969da", "#bc4c00", "#1a7f37", "#8250df"}, [...]string{"#4493f8", "#f0883e", "#3fb950", "#ab7df8"}
+
+// plotStyle has grey for all but the curves, which is read on white and on black alike.
+func plotStyle() string {
+	light, dark := "text{font:12px sans-serif;fill:#59636e}.title{font-weight:bold}.grid{stroke:#818b98;stroke-opacity:.3}"+
+		".axis{stroke:#818b98}.line{stroke-width:2;fill:none}", "text{fill:#9198a1}"
+	for i := range lightColours {
+		const rule = ".c%d .line{stroke:%s}.c%[1]d .dot{fill:%[2]s}"
+		light += fmt.Sprintf(rule, i, lightColours[i])
+		dark += fmt.Sprintf(rule, i, darkColours[i])
+	}
+	return light + "@media (prefers-color-scheme:dark){" + dark + "}"
+}
 
 // svg draws the plot; its background is whatever it stands on.
 func (p plot) svg() string {
@@ -51,7 +61,7 @@ func (p plot) svg() string {
 	width, height := len(p.panels)*panelWidth, panelHeight+legendHeight
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-label="%s">`+"\n",
 		width, height, width, height, html.EscapeString(p.title))
-	fmt.Fprintf(&b, "<title>%s</title>\n<style>%s</style>\n", html.EscapeString(p.title), plotStyle)
+	fmt.Fprintf(&b, "<title>%s</title>\n<style>%s</style>\n", html.EscapeString(p.title), plotStyle())
 	for i, panel := range p.panels {
 		fmt.Fprintf(&b, `<g transform="translate(%d,0)">`+"\n", i*panelWidth)
 		panel.draw(&b, p.x)
@@ -59,7 +69,7 @@ func (p plot) svg() string {
 	}
 	x := marginLeft
 	for i, c := range p.panels[0].series {
-		fmt.Fprintf(&b, `<g class="c%d"><rect class="dot" x="%d" y="%d" width="14" height="4"/>`, i%4, x, panelHeight+8)
+		fmt.Fprintf(&b, `<g class="c%d"><rect class="dot" x="%d" y="%d" width="14" height="4"/>`, i%len(lightColours), x, panelHeight+8)
 		fmt.Fprintf(&b, `<text x="%d" y="%d">%s</text></g>`+"\n", x+20, panelHeight+14, html.EscapeString(c.name))
 		x += 44 + 7*len(c.name)
 	}
@@ -94,7 +104,7 @@ func (p panel) draw(b *strings.Builder, xAxis axis) {
 
 func (c curve) draw(b *strings.Builder, i int, x, y scale) {
 	var line []string
-	fmt.Fprintf(b, `<g class="c%d">`, i%4)
+	fmt.Fprintf(b, `<g class="c%d">`, i%len(lightColours))
 	for _, pt := range c.points {
 		line = append(line, fmt.Sprintf("%.1f,%.1f", x.at(pt.x), y.at(pt.y)))
 		fmt.Fprintf(b, `<circle class="dot" cx="%.1f" cy="%.1f" r="3"/>`, x.at(pt.x), y.at(pt.y))
