@@ -60,10 +60,12 @@ func (c *candidate) compareDefaults(ctx context.Context, m *modproxy.Module) err
 }
 
 // defaultsOf maps "table: row" to the value, for each row of the tables in a README that a service can depend on: those
-// with a column Default, and those of metrics, log keys and headers, of which the names count.
+// with a column Default, those about codes, of which all columns count, and those of metrics, log keys and headers, of
+// which the names count.
 func defaultsOf(readme string) map[string]string {
 	rows := map[string]string{}
 	heading, column, inTable := "", -1, false
+	var head []string
 	for line := range strings.Lines(readme) {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "#") {
@@ -75,24 +77,27 @@ func defaultsOf(readme string) map[string]string {
 		}
 		cells := cellsOf(line)
 		if !inTable {
-			inTable, column = true, slices.Index(cells, "Default")
+			inTable, head, column = true, cells, slices.Index(cells, "Default")
 			continue
 		}
 		switch {
 		case strings.Trim(cells[0], ":- ") == "":
 		case column >= 0 && column < len(cells):
 			rows[heading+": "+cells[0]] = cells[column]
-		case names(heading):
+		case strings.EqualFold(head[0], "code"):
+			rows[heading+": "+cells[0]] = strings.Join(cells[1:], ", ")
+		case names(heading) || names(head[0]):
 			rows[heading+": "+cells[0]] = "named"
 		}
 	}
 	return rows
 }
 
-// names reports whether the first column of a table under this heading is of names that dashboards and alerts use.
-func names(heading string) bool {
-	heading = strings.ToLower(heading)
-	return slices.ContainsFunc([]string{"metric", "log key", "header", "keys", "on the wire"}, func(word string) bool { return strings.Contains(heading, word) })
+// names reports whether the first column of a table with this title, or under this heading, is of names that dashboards
+// and alerts use.
+func names(title string) bool {
+	title = strings.ToLower(title)
+	return title == "key" || slices.ContainsFunc([]string{"metric", "log key", "header", "keys", "on the wire"}, func(word string) bool { return strings.Contains(title, word) })
 }
 
 // cellsOf splits a table's line at the bars that are not escaped.
