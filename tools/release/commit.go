@@ -117,17 +117,16 @@ func (s startingPoint) take(ctx context.Context, clone git, targets []Target) er
 		return err
 	}
 	fetch := []string{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", clone.dir, "HEAD"}
-	var refs strings.Builder
-	fmt.Fprintf(&refs, "start\nupdate refs/heads/%s %s %s\n", s.branch, commit, s.commit)
-	undo := fmt.Sprintf("start\nupdate refs/heads/%s %s %s\n", s.branch, s.commit, commit)
+	refs := []string{fmt.Sprintf("update refs/heads/%s %s %s", s.branch, commit, s.commit)}
+	undo := []string{fmt.Sprintf("update refs/heads/%s %s %s", s.branch, s.commit, commit)}
 	for _, t := range targets {
 		object, err := clone.run(ctx, "rev-parse", "refs/tags/"+t.tag())
 		if err != nil {
 			return err
 		}
 		fetch = append(fetch, "refs/tags/"+t.tag())
-		fmt.Fprintf(&refs, "create refs/tags/%s %s\n", t.tag(), object)
-		undo += fmt.Sprintf("delete refs/tags/%s %s\n", t.tag(), object)
+		refs = append(refs, fmt.Sprintf("create refs/tags/%s %s", t.tag(), object))
+		undo = append(undo, fmt.Sprintf("delete refs/tags/%s %s", t.tag(), object))
 	}
 	if _, err := s.git.run(ctx, fetch...); err != nil {
 		return err
@@ -140,12 +139,18 @@ func (s startingPoint) take(ctx context.Context, clone git, targets []Target) er
 		return fmt.Errorf("the tree was changed while the release was made: nothing is released\n%s", changed)
 	}
 	ctx = context.WithoutCancel(ctx)
-	if _, err := s.git.feed(ctx, refs.String()+"prepare\ncommit\n", "update-ref", "--create-reflog", "-m", "release", "--stdin"); err != nil {
+	if err := s.move(ctx, refs, "release"); err != nil {
 		return err
 	}
 	if _, err := s.git.run(ctx, "read-tree", "-m", "-u", s.commit, commit); err != nil {
-		_, undone := s.git.feed(ctx, undo+"prepare\ncommit\n", "update-ref", "--stdin")
-		return errors.Join(fmt.Errorf("the tree cannot follow the release's commit: %w", err), undone)
+		return errors.Join(fmt.Errorf("the tree cannot follow the release's commit: %w", err), s.move(ctx, undo, "release undone"))
 	}
 	return nil
+}
+
+// move changes refs, all or none.
+func (s startingPoint) move(ctx context.Context, refs []string, why string) error {
+	transaction := "start\n" + strings.Join(refs, "\n") + "\nprepare\ncommit\n"
+	_, err := s.git.feed(ctx, transaction, "update-ref", "--create-reflog", "-m", why, "--stdin")
+	return err
 }

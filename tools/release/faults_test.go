@@ -212,6 +212,29 @@ func TestATreeThatChangesMeanwhileIsNotOverwritten(t *testing.T) {
 	}
 }
 
+// Refs have moved when the tree follows them, and it cannot, because git is at work in the repository, for an editor.
+func TestATreeThatCannotFollowUndoesTheRelease(t *testing.T) {
+	r := released(t)
+	r.note("errors", "### Fixed\n\n- Something.")
+	r.commit()
+	before := r.state()
+	err := r.release("errors=v0.1.1", func(o *release.Options) {
+		o.Between(func(at, _ string) error {
+			if at == "import" {
+				r.write(map[string]string{".git/index.lock": ""})
+			}
+			return nil
+		})
+	})
+	wantError(t, err, "the tree cannot follow the release's commit", "index.lock")
+	if err := os.Remove(filepath.Join(r.dir, ".git", "index.lock")); err != nil {
+		t.Fatal(err)
+	}
+	if after := r.state(); after != before {
+		t.Errorf("the repository was %s, and is %s", before, after)
+	}
+}
+
 func TestADryRunChangesNothing(t *testing.T) {
 	r := newToy(t, nil)
 	before := r.state()
