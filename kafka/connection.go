@@ -48,10 +48,13 @@ type Connection struct {
 	// records are acknowledged or partitions are assigned break the promises of
 	// this package.
 	Options []kgo.Opt
+
+	private bool // With TLS or a login; set by resolve.
 }
 
 // resolve checks the connection and puts all of its TLS into Dial.
 func (c Connection) resolve(log *slog.Logger) (Connection, error) {
+	c.private = c.private || c.secured() || c.SASL.Mechanism != ""
 	faults := append(c.certificateFaults(), c.SASL.faults(!c.secured())...)
 	if len(faults) == 0 {
 		dial, err := c.dialer(log)

@@ -51,7 +51,7 @@ func (c *Consumer) checkPermissions(ctx context.Context, client *kgo.Client, rea
 		}
 		for _, w := range wanted[*topic.Topic] {
 			if topic.AuthorizedOperations&(1<<w.operation) == 0 {
-				faults = append(faults, fmt.Errorf("no permission %s on topic %q: %s", w.name, *topic.Topic, permit(c.brokers, *topic.Topic, w.name)))
+				faults = append(faults, fmt.Errorf("no permission %s on topic %q: %s", w.name, *topic.Topic, c.commands().permit(*topic.Topic, w.name)))
 			}
 		}
 	}

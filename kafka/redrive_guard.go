@@ -19,13 +19,13 @@ import (
 // somebody else has committed to a journal since it looked last. So two runs that were
 // begun together put at most a batch back twice, or what a second brings.
 type redriveGuard struct {
-	admin   *kadm.Client
-	brokers []string
-	from    string
-	own     string // the journal of this run
-	run     int32  // Tells this run's commits from those of another one to the same journal.
-	seen    map[string]map[int32]journalMark
-	listed  time.Time
+	admin    *kadm.Client
+	commands commands
+	from     string
+	own      string // the journal of this run
+	run      int32  // Tells this run's commits from those of another one to the same journal.
+	seen     map[string]map[int32]journalMark
+	listed   time.Time
 }
 
 // journalMark is a commit to a journal. Which run made it stands where Kafka has the
@@ -41,8 +41,8 @@ const relist = time.Second
 
 // openGuard looks at all journals for the first time. What it may not see it says: it would
 // be put back a second time.
-func openGuard(ctx context.Context, admin *kadm.Client, brokers []string, from, own string) (*redriveGuard, error) {
-	g := &redriveGuard{admin: admin, brokers: brokers, from: from, own: own, run: rand.Int32()}
+func openGuard(ctx context.Context, admin *kadm.Client, commands commands, from, own string) (*redriveGuard, error) {
+	g := &redriveGuard{admin: admin, commands: commands, from: from, own: own, run: rand.Int32()}
 	// Brokers list only what one may see. One that never is there shows whether those of
 	// all selections may be seen.
 	if _, err := g.fetch(ctx, own, journalPrefix+from+"#"); err != nil {
@@ -92,7 +92,7 @@ func (g *redriveGuard) fetch(ctx context.Context, groups ...string) (map[string]
 // refused says which right is missing on the groups in which runs remember what they did.
 func (g *redriveGuard) refused(group string, err error) error {
 	return errors.PermissionDenied.Wrap(fmt.Errorf("no permission Read on group %q, in which redrives remember what they have put back: %s: %w", group,
-		command(g.brokers, "kafka-acls.sh --add --allow-principal User:<name> --operation Read --group %s --resource-pattern-type prefixed", journalPrefix), err), "")
+		g.commands.command("kafka-acls.sh --add --allow-principal User:<name> --operation Read --group %s --resource-pattern-type prefixed", journalPrefix), err), "")
 }
 
 // other returns the journal to which another run has committed since the last look.

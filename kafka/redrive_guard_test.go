@@ -90,7 +90,7 @@ func TestRedriveThatMayNotSeeItsJournalPutsNothingBack(t *testing.T) {
 				if err := admin.ProduceSync(t.Context(), &kgo.Record{Topic: dlq, Value: letter.Value, Headers: clientHeaders(letter)}).FirstErr(); err != nil {
 					t.Fatal(err)
 				}
-				connection := kafka.Connection{Dial: b.Dial, Options: as("svc", "pw")}
+				connection := kafka.Connection{Dial: b.Dial, SASL: loginAs(kafka.SASLPlain, "svc", "pw")}
 				got, err := kafka.Redrive(t.Context(), b.Addrs(), topic, group, kafka.RedriveConfig{Connection: connection, Logger: discard})
 				if c.ok {
 					if err != nil || got.Redriven != 1 {
@@ -98,7 +98,7 @@ func TestRedriveThatMayNotSeeItsJournalPutsNothingBack(t *testing.T) {
 					}
 					return
 				}
-				wants(t, err, errors.PermissionDenied, "redrive.", "--operation Read --group redrive. --resource-pattern-type prefixed")
+				wants(t, err, errors.PermissionDenied, "redrive.", "--command-config <client.properties> --add", "--operation Read --group redrive. --resource-pattern-type prefixed")
 				if got != (kafka.RedriveResult{}) {
 					t.Errorf("it has done %+v", got)
 				}

@@ -101,7 +101,7 @@ func (r *redrive) openJournal(ctx context.Context) (*redriveJournal, error) {
 	}
 	var guard *redriveGuard
 	if !r.cfg.DryRun {
-		guard, err = openGuard(ctx, r.admin, r.dialer.brokers, r.cfg.From, s.journalGroup(r.cfg.From, metadata))
+		guard, err = openGuard(ctx, r.admin, commands{r.dialer.brokers, r.cfg.Connection.private}, r.cfg.From, s.journalGroup(r.cfg.From, metadata))
 		if err != nil {
 			return nil, err
 		}

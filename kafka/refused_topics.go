@@ -52,7 +52,7 @@ func (c *Consumer) nameRights(err error) error {
 	var faults []error
 	for _, topic := range refused.topics {
 		rights := c.rights(topic)
-		faults = append(faults, fmt.Errorf("no permission %s on topic %q: %s", strings.Join(rights, ", "), topic, permit(c.brokers, topic, rights...)))
+		faults = append(faults, fmt.Errorf("no permission %s on topic %q: %s", strings.Join(rights, ", "), topic, c.commands().permit(topic, rights...)))
 	}
 	return errors.PermissionDenied.Wrap(fmt.Errorf("%w (%w)", errors.Join(faults...), refused.err), "")
 }

@@ -49,19 +49,31 @@ func (w *deadLetterWriter) remedy(t deadLetterTopic, need int64, err error) stri
 
 // permit is the command that gives a permission on a topic.
 func (w *deadLetterWriter) permit(operation, topic string) string {
-	return permit(w.c.brokers, topic, operation)
-}
-
-// permit is the same for several permissions at once.
-func permit(brokers []string, topic string, operations ...string) string {
-	return command(brokers, "kafka-acls.sh --add --allow-principal User:<name> --operation %s --topic %s", strings.Join(operations, " --operation "), topic)
+	return w.c.commands().permit(topic, operation)
 }
 
 func (w *deadLetterWriter) command(format string, args ...any) string {
-	return command(w.c.brokers, format, args...)
+	return w.c.commands().command(format, args...)
 }
 
-func command(brokers []string, format string, args ...any) string {
+func (c *Consumer) commands() commands { return commands{c.brokers, c.cfg.Connection.private} }
+
+// commands writes commands of Apache Kafka's distribution.
+type commands struct {
+	brokers []string
+	private bool // The brokers want TLS or a login, which stand in a file.
+}
+
+// permit is the command that gives permissions on a topic.
+func (c commands) permit(topic string, operations ...string) string {
+	return c.command("kafka-acls.sh --add --allow-principal User:<name> --operation %s --topic %s", strings.Join(operations, " --operation "), topic)
+}
+
+func (c commands) command(format string, args ...any) string {
 	name, rest, _ := strings.Cut(fmt.Sprintf(format, args...), " ")
-	return name + " --bootstrap-server " + strings.Join(brokers, ",") + " " + rest
+	name += " --bootstrap-server " + strings.Join(c.brokers, ",")
+	if c.private {
+		name += " --command-config <client.properties>"
+	}
+	return name + " " + rest
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
 	"flag"
 	"fmt"
@@ -29,6 +28,8 @@ type options struct {
 	ca, cert, key      string
 	mechanism          string
 	user, passwordFile string
+	config             string
+	login              *login // of config; nil: there is none
 
 	filter             kafka.DeadLetterFilter
 	since, until       string
@@ -67,6 +68,7 @@ func (c *cli) options(cmd command) *options {
 	o.StringVar(&o.mechanism, "sasl", c.env("KAFKA_SASL_MECHANISM"), "`mechanism` of the login: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER (KAFKA_SASL_MECHANISM); without TLS the first and the last need KAFKA_SASL_UNENCRYPTED=true")
 	o.StringVar(&o.user, "user", c.env("KAFKA_SASL_USERNAME"), "`name` to log in with (KAFKA_SASL_USERNAME)")
 	o.StringVar(&o.passwordFile, "password-file", c.env("KAFKA_SASL_PASSWORD_FILE"), "`file` with the password or token (KAFKA_SASL_PASSWORD_FILE, or KAFKA_SASL_PASSWORD for the password itself)")
+	o.StringVar(&o.config, "command-config", "", "`file` of properties as Kafka's own tools take it, for brokers, TLS and login; flags win over it, and it over variables")
 	return o
 }
 
@@ -86,6 +88,9 @@ func (o *options) checkSwitches() error {
 				return o.wrong("%s is %q, want true or false", name, text)
 			}
 		}
+	}
+	if o.login != nil && o.login.unencrypted {
+		return nil
 	}
 	secret := o.mechanism == kafka.SASLPlain || o.mechanism == kafka.SASLOAuthBearer
 	if secret && !o.tls && o.ca == "" && o.cert == "" && !o.c.isSet(unencrypted) {
@@ -142,8 +147,13 @@ func (o *options) parse(args []string, least, most int) ([]string, error) {
 	if len(words) < least || len(words) > most {
 		return nil, o.wrong("the arguments are %q, want %s", words, o.command.args)
 	}
+	if o.config != "" {
+		if err := o.commandConfig(o.config); err != nil {
+			return nil, o.wrong("-command-config: %v", err)
+		}
+	}
 	if o.brokers == "" {
-		return nil, o.wrong("no brokers: set KAFKA_BROKERS or -brokers")
+		return nil, o.wrong("no brokers: set KAFKA_BROKERS or -brokers, or bootstrap.servers in -command-config")
 	}
 	if err := o.checkSwitches(); err != nil {
 		return nil, err
@@ -209,22 +219,17 @@ func (o *options) connection() kafka.Connection {
 	if o.tls {
 		c.TLS = new(tls.Config)
 	}
+	unencrypted := o.c.isSet(unencrypted)
+	if o.login != nil {
+		unencrypted = o.login.unencrypted
+		if o.login.tls != nil {
+			c.TLS = o.login.tls
+		}
+	}
 	if o.mechanism != "" {
-		c.SASL = kafka.SASL{Mechanism: o.mechanism, Credentials: o.credentials, Unencrypted: o.c.isSet(unencrypted)}
+		c.SASL = kafka.SASL{Mechanism: o.mechanism, Credentials: o.credentials, Unencrypted: unencrypted}
 	}
 	return c
-}
-
-func (o *options) credentials(ctx context.Context) (kafka.Credentials, error) {
-	secret := o.c.env("KAFKA_SASL_PASSWORD")
-	if o.passwordFile != "" {
-		read, err := kafka.TokenFile(o.passwordFile)(ctx)
-		if err != nil {
-			return kafka.Credentials{}, err
-		}
-		secret = read.Token
-	}
-	return kafka.Credentials{User: o.user, Password: secret, Token: secret}, nil
 }
 
 // logger keeps what kgo says about lost connections away from what is printed,
