@@ -61,7 +61,7 @@ func errorAttr(err error) slog.Attr {
 	if err == nil {
 		return slog.Attr{}
 	}
-	return slog.Any("error", redact.Error(err))
+	return slog.Any("error", shortError{err})
 }
 
 func errorText(err error) string {

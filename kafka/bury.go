@@ -108,7 +108,7 @@ func (c *Consumer) buried(it *item, err error) {
 				what, where = "record could not be written to its retry topic", "retry_topic"
 			}
 			c.logRecord(slog.LevelError, what+"; the record's partition waits and the write will be repeated", it,
-				slog.String(where, t.name), slog.String("remedy", remedy), slog.Int64("size", it.size), slog.Duration("wait", wait), slog.Any("write_error", err))
+				slog.String(where, t.name), slog.String("remedy", remedy), slog.Int64("size", it.size), slog.Duration("wait", wait), slog.Any("write_error", shortError{err}))
 		}
 	}
 	s := c.sched

@@ -81,7 +81,7 @@ func (c Connection) newClient(brokers []string, log *slog.Logger, more ...kgo.Op
 		kgo.ClientID(c.clientID()),
 		kgo.SoftwareNameAndVersion("sdk-kafka", softwareVersion()),
 		kgo.MetadataMinAge(metadataMinAge),
-		kgo.WithLogger(clientLogger{log}),
+		kgo.WithLogger(newClientLogger(log)),
 		kgo.Dialer(c.Dial),
 	}
 	if c.SASL.Mechanism != "" {
@@ -131,20 +131,4 @@ func checkBrokers(brokers []string) error {
 		}
 	}
 	return errors.Join(faults...)
-}
-
-// clientLogger writes what kgo has to say into a slog.Logger, some levels lower:
-// what kgo calls an error, such as a lost connection, it mends by itself.
-type clientLogger struct{ log *slog.Logger }
-
-// Level implements kgo.Logger.
-func (clientLogger) Level() kgo.LogLevel { return kgo.LogLevelWarn }
-
-// Log implements kgo.Logger.
-func (l clientLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
-	to := slog.LevelDebug
-	if level == kgo.LogLevelError {
-		to = slog.LevelWarn
-	}
-	l.log.Log(context.Background(), to, "kafka client: "+msg, keyvals...)
 }

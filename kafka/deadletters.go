@@ -83,6 +83,9 @@ func newDeadLetter(r *kgo.Record) *DeadLetter {
 	own := StripFailureHeaders(headers)
 	if other == nil {
 		d.Failure, d.Readable = DecodeFailure(headers)
+		if d.Writer == WriterSDK && wroteSpring(headers, d.Failure.Source) {
+			own = slices.DeleteFunc(own, func(h Header) bool { return isSpringKey(h.Key) })
+		}
 	} else {
 		d.Failure, d.Readable = other.decodeForeign(headers, r.Timestamp)
 		own = other.strip(headers)

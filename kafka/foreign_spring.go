@@ -168,6 +168,14 @@ func (f *Failure) appendSpring(headers []Header, timestampType string) []Header 
 	return out
 }
 
+// wroteSpring says whether Spring's headers are those that this module wrote for the failure
+// at that place (SpringHeaders), and not some with which the record came.
+func wroteSpring(headers []Header, source ID) bool {
+	var f Failure
+	decodeSpring(headers, &f)
+	return source.Topic != "" && f.Source == source
+}
+
 // timestampType names the type of the record's timestamp as Kafka does.
 func timestampType(it *item) string {
 	if it.source != nil && it.source.Attrs.TimestampType() == 1 {

@@ -336,3 +336,46 @@ func TestDeadLettersHaveSpringsHeadersWhenAskedFor(t *testing.T) {
 		}
 	})
 }
+
+// Whoever wrote Spring's headers for a failure, they are gone from what comes back: a record
+// whose headers grow with every failure is too large one day. Those with which a record
+// came, from a topic of Spring's for instance, are its own and stay.
+func TestRedriveLeavesSpringsHeadersOfTheFailureOut(t *testing.T) {
+	for name, c := range map[string]struct {
+		write bool
+		want  []string
+	}{"written by this module": {true, []string{"tag"}}, "of the record": {false, []string{"tag", "kafka_original-topic", "retry_topic-attempts"}}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+				cfg := quiet(t, b)
+				cfg.SpringHeaders = c.write
+				run(t, b, "g", []string{"orders"}, rejectAll, cfg)
+				b.Produce(t, kafka.Record{Topic: "orders", Headers: []kafka.Header{
+					{Key: "tag", Value: []byte("a")}, {Key: "kafka_original-topic", Value: []byte("before")}, {Key: "retry_topic-attempts", Value: []byte{2}},
+				}})
+				for failures := 1; failures <= 3; failures++ {
+					letters := b.WaitDeadLetters(t, "orders", "g", failures)
+					if got := keysOf(letters[failures-1].Record.Headers); !slices.Equal(got, c.want) {
+						t.Errorf("failure %d: the dead letter has %q, want %q", failures, got, c.want)
+					}
+					if _, err := kafka.Redrive(t.Context(), b.Addrs(), "orders", "g", kafka.RedriveConfig{Connection: kafka.Connection{Dial: b.Dial}, Logger: discard}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for _, r := range b.Records(t, "orders")[1:] {
+					if got := keysOf(kafka.StripFailureHeaders(r.Headers)); !slices.Equal(got, c.want) {
+						t.Errorf("record %d came back with %q, want %q", r.Offset, got, c.want)
+					}
+				}
+			})
+		})
+	}
+}
+
+func keysOf(headers []kafka.Header) []string {
+	var keys []string
+	for _, h := range headers {
+		keys = append(keys, h.Key)
+	}
+	return keys
+}

@@ -46,6 +46,9 @@ func TestReadmeStatesTheDefaults(t *testing.T) {
 		stated := table(t, string(readme), value.Type().Name())
 		for i := range value.NumField() {
 			field := value.Type().Field(i).Name
+			if !value.Type().Field(i).IsExported() {
+				continue
+			}
 			want, ok := words[field]
 			if !ok {
 				want = strings.Replace(fmt.Sprint(value.Field(i)), "h0m0s", "h", 1)

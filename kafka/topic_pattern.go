@@ -125,7 +125,7 @@ func (l *patternLog) note(log *slog.Logger, err error) {
 	}
 	if text := err.Error(); text != l.last || time.Since(l.at) >= every {
 		l.last, l.at = text, time.Now()
-		log.Warn("topics that match the pattern cannot be consumed yet, will be tried again", slog.Any("error", err))
+		log.Warn("topics that match the pattern cannot be consumed yet, will be tried again", errorAttr(err))
 	}
 }
 
