@@ -144,13 +144,15 @@ ifeq ($(MODULE),)
 	@$(foreach dir,$(OUTSIDE),$(call GOWORK_OF,$(dir)) go -C $(dir) fix -diff ./... &&) true
 endif
 
-# The go command builds the pinned linter once (two minutes) and keeps it in its build cache.
+# The go command builds the pinned linter once (two minutes) and keeps it in its build cache. Templates pass the repository's
+# settings, and those that they give to services.
 .PHONY: lint-golangci
 lint-golangci:
 	@echo golangci-lint run
 	@linter=$$(GOWORK=off go -C tools/lint tool -n golangci-lint) && \
 		$$linter run --allow-parallel-runners $(if $(MODULE),./$(MODULE)/...,$(MODULES:%=./%/...)) && \
-		$(if $(MODULE),,$(foreach dir,$(OUTSIDE),(cd $(dir) && $(call GOWORK_OF,$(dir)) $$linter run --allow-parallel-runners ./...) &&)) true
+		$(if $(MODULE),,$(foreach dir,$(OUTSIDE),(cd $(dir) && $(call GOWORK_OF,$(dir)) $$linter run --allow-parallel-runners ./...) &&)) \
+		$(foreach dir,$(or $(filter templates/%,$(MODULE)),$(if $(MODULE),,$(filter templates/%,$(MODULES)))),(cd $(dir) && echo 'cd $(dir) && golangci-lint run' && $$linter run --allow-parallel-runners -c .golangci.yml ./...) &&) true
 
 .PHONY: lint-tidy
 lint-tidy:
