@@ -12,14 +12,18 @@ import (
 	"strings"
 )
 
-// brokerSource is a Kafka in a process, of the SDK that the made service has in its go.mod. It writes 2,000 visits,
-// prints the broker's address, and says how many were greeted once every visit is done.
+// brokerSource is a Kafka in a process, of the SDK that the made service has in its go.mod. It writes 20,000 visits and prints
+// the broker's address, then a line once the worker is under way. At the first line of its input it says how many visits
+// have been greeted and writes 1,000 more; it says how many once all are done, and ends with its input.
 const brokerSource = `package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"log"
+	"os"
 	"time"
 
 	"github.com/backend-platform/sdk/kafka"
@@ -38,24 +42,39 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	var visits []kafka.Record
-	for i := range 2000 {
-		visits = append(visits, kafka.Record{Topic: "visits", Key: fmt.Appendf(nil, "v-%d", i), Value: fmt.Appendf(nil, "{\"name\":\"n%d\"}", i)})
-	}
-	broker.Produce(program{}, visits...)
+	visit(broker, 0, 20000)
 	fmt.Println(broker.Addrs()[0])
 	broker.WaitRecords(program{}, "greetings", 50)
 	fmt.Println("under way")
-	broker.WaitCaughtUp(program{}, "visits", "made-helloworker")
-	greeted := map[string]bool{}
-	for _, r := range broker.Records(program{}, "greetings") {
-		greeted[string(r.Key)] = true
+	input := bufio.NewReader(os.Stdin)
+	if _, err := input.ReadString('\n'); err != nil {
+		log.Fatal(err)
 	}
-	fmt.Println(len(greeted))
+	fmt.Println(greeted(broker))
+	visit(broker, 20000, 21000)
+	broker.WaitCaughtUp(program{}, "visits", "made-helloworker")
+	fmt.Println(greeted(broker))
+	_, _ = io.Copy(io.Discard, input)
+}
+
+func visit(broker *kafkatest.Broker, from, to int) {
+	var visits []kafka.Record
+	for i := from; i < to; i++ {
+		visits = append(visits, kafka.Record{Topic: "visits", Key: fmt.Appendf(nil, "v-%d", i), Value: fmt.Appendf(nil, "{\"name\":\"n%d\"}", i)})
+	}
+	broker.Produce(program{}, visits...)
+}
+
+func greeted(broker *kafkatest.Broker) int {
+	names := map[string]bool{}
+	for _, r := range broker.Records(program{}, "greetings") {
+		names[string(r.Key)] = true
+	}
+	return len(names)
 }
 `
 
-// useWorker stops the worker in the middle of its records, starts it again, and counts: every visit is greeted.
+// useWorker stops the worker while it works, starts it again, and counts: every visit is greeted.
 func (r *run) useWorker(ctx context.Context, dir, binary string) error {
 	broker := filepath.Join(dir, "internal", "broker")
 	if err := errors.Join(os.MkdirAll(broker, 0o777), os.WriteFile(filepath.Join(broker, "main.go"), []byte(brokerSource), 0o666)); err != nil {
@@ -67,15 +86,13 @@ func (r *run) useWorker(ctx context.Context, dir, binary string) error {
 	}
 	cmd := exec.CommandContext(ctx, program)
 	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
+	in, errIn := cmd.StdinPipe()
+	out, errOut := cmd.StdoutPipe()
+	if err := errors.Join(errIn, errOut, cmd.Start()); err != nil {
 		return err
 	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	err = r.killAndCount(ctx, dir, binary, bufio.NewReader(out))
-	if err != nil {
+	err := r.stopAndCount(ctx, dir, binary, in, bufio.NewReader(out))
+	if err = errors.Join(err, in.Close()); err != nil {
 		err = errors.Join(err, cmd.Process.Kill())
 	}
 	if ended := cmd.Wait(); err == nil {
@@ -84,12 +101,13 @@ func (r *run) useWorker(ctx context.Context, dir, binary string) error {
 	return err
 }
 
-func (r *run) killAndCount(ctx context.Context, dir, binary string, broker *bufio.Reader) error {
+func (r *run) stopAndCount(ctx context.Context, dir, binary string, input io.Writer, broker *bufio.Reader) error {
 	address, err := line(broker)
 	if err != nil {
 		return fmt.Errorf("the broker: %w", err)
 	}
-	p, err := r.start(ctx, dir, binary, "KAFKA_BROKERS="+address)
+	env := []string{"KAFKA_BROKERS=" + address, "SERVICE_DRAIN_DELAY=0s"}
+	p, err := r.start(ctx, dir, binary, env...)
 	if err != nil {
 		return err
 	}
@@ -99,16 +117,23 @@ func (r *run) killAndCount(ctx context.Context, dir, binary string, broker *bufi
 	if err := p.stop(); err != nil {
 		return err
 	}
-	if p, err = r.start(ctx, dir, binary, "KAFKA_BROKERS="+address); err != nil {
+	if _, err := fmt.Fprintln(input, "stopped"); err != nil {
 		return err
 	}
-	greeted, err := line(broker)
+	before, err := line(broker)
+	if err != nil {
+		return fmt.Errorf("the broker: %w", err)
+	}
+	if p, err = r.start(ctx, dir, binary, env...); err != nil {
+		return err
+	}
+	after, err := line(broker)
 	if err := errors.Join(err, p.stop()); err != nil {
 		return err
 	}
-	fmt.Fprintf(r.opts.Log, "      2000 visits, %s greeted, stopped once in the middle\n", greeted)
-	if greeted != "2000" {
-		return fmt.Errorf("%s of 2000 visits were greeted", greeted)
+	fmt.Fprintf(r.opts.Log, "      %s of 20000 visits were greeted when it was stopped, %s of 21000 after a restart\n", before, after)
+	if after != "21000" {
+		return fmt.Errorf("%s of 21000 visits were greeted", after)
 	}
 	return nil
 }
