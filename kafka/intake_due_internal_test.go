@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -43,5 +44,44 @@ func TestIntakeKeepsABoundOfWhatWaits(t *testing.T) {
 	}
 	if p, _ := in.takeLocked(100); p != nil || in.due.IsZero() {
 		t.Errorf("records of %v are handed out before they are due, at %v", p, in.due)
+	}
+}
+
+// A partition that is given up goes on with another member: no offset is set for it, and
+// none for any other while the giving up is under way.
+func TestACutWaitsForARevoke(t *testing.T) {
+	c, err := NewConsumer([]string{"127.0.0.1:1"}, "g", []string{"orders"}, func(context.Context, *Record) error { return nil }, ConsumerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kgo.NewClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	at := kgo.EpochOffset{Epoch: 3, Offset: 101}
+	kept, lost := &partition{cut: true, cutAt: at}, &partition{cut: true, cutAt: at, revoked: true}
+	cut := []*partition{kept, lost}
+
+	if err := c.revokes.take(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if c.rewind(client, cut) || !kept.cut {
+		t.Error("an offset was set while partitions were given up")
+	}
+	c.revokes.leave()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := c.fetch(ctx, client, &intake{cut: cut}, 100); err != nil || ctx.Err() != nil {
+		t.Errorf("it waits for records though partitions are to be read again: %v", err)
+	}
+	if !c.rewind(client, cut) || kept.cut || kept.next != 101 {
+		t.Errorf("after it the offset was not set: %+v", kept)
+	}
+	if !lost.cut || lost.next != 0 {
+		t.Error("an offset was set for a partition that was given up")
+	}
+	if !c.revokes.free() {
+		t.Error("the turn was not left")
 	}
 }
