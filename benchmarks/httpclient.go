@@ -183,7 +183,7 @@ func loopbackRows() (rows []row) {
 			{"hand-made stack", "as above", over(func() (*http.Client, error) { return handMade(withoutSDK(), sameTransport()), nil })},
 		}, bars: []bar{
 			// net/http without a timeout is no client for a service: with the SDK's two it takes more than the bar by itself.
-			timeWithin(1.2, "net/http").orWithin(1.2, "net/http, timeouts"),
+			cpuWithin(1.2, "net/http").orWithin(1.2, "net/http, timeouts"),
 		}})
 	}
 	return rows

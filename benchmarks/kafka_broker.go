@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ const (
 	// serveEnv makes this program the embedded broker of another process of it.
 	serveEnv = "BENCHMARKS_SERVE_BROKER"
 
+	groupPrefix = "benchmark-"
 	recordBytes = 256
 	recordKeys  = 1000
 )
@@ -188,14 +190,45 @@ func (c *cluster) write(topic string, n int, record func(i int) *kgo.Record) err
 
 // group is a name that no other group has.
 func (c *cluster) group() string {
-	return "benchmark-" + strconv.FormatInt(time.Now().UnixNano(), 36)
+	return groupPrefix + strconv.FormatInt(time.Now().UnixNano(), 36)
 }
 
 func (c *cluster) close() {
-	admin := kadm.NewClient(c.admin)
-	for _, topic := range c.named {
-		_, _ = admin.DeleteTopics(context.Background(), topic)
+	if c.real {
+		c.cleanUp(kadm.NewClient(c.admin))
 	}
 	c.admin.Close()
 	c.stop()
+}
+
+// cleanUp leaves a cluster that others use as it was: without the topics of this run, those that its consumers made of
+// their names, and its groups. What cannot be removed stays.
+func (c *cluster) cleanUp(admin *kadm.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	all, err := admin.ListTopics(ctx)
+	if err != nil {
+		return
+	}
+	topics := slices.DeleteFunc(all.Names(), func(topic string) bool { return !c.owns(topic) })
+	if listed, err := admin.ListGroups(ctx); err == nil {
+		groups := slices.DeleteFunc(listed.Groups(), func(group string) bool { return !strings.Contains(group, groupPrefix) })
+		for group, offsets := range admin.FetchManyOffsets(ctx, groups...) {
+			if slices.ContainsFunc(topics, func(topic string) bool { return len(offsets.Fetched[topic]) > 0 }) {
+				_, _ = admin.DeleteGroup(ctx, group)
+			}
+		}
+	}
+	_, _ = admin.DeleteTopics(ctx, topics...)
+}
+
+// owns reports whether a topic is of this run: one that it made, or that has the name of one within its own, as
+// dlq.<topic>.<group> has.
+func (c *cluster) owns(topic string) bool {
+	for _, made := range c.named {
+		if topic == made || strings.Contains(topic, "."+made+".") {
+			return true
+		}
+	}
+	return false
 }

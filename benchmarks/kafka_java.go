@@ -137,8 +137,11 @@ func buildJava() error {
 	if errors.Is(err, exec.ErrNotFound) {
 		return notRun("no Maven: " + err.Error())
 	}
-	if err != nil {
+	if err != nil && strings.Contains(string(out), "COMPILATION ERROR") {
 		return fmt.Errorf("mvn package: %w\n%s", err, out)
+	}
+	if err != nil { // the jars cannot be fetched
+		return notRun(fmt.Sprintf("mvn package: %v: %s", err, out))
 	}
 	return nil
 }

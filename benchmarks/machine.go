@@ -15,6 +15,7 @@ import (
 // machine says where and with what a run was made: no name of the machine, and no path of it.
 type machine struct {
 	Date     string            `json:"date"`
+	Commit   string            `json:"commit,omitempty"` // of this repository, with -dirty for what is not committed
 	Go       string            `json:"go"`
 	OS       string            `json:"os"`
 	Arch     string            `json:"arch"`
@@ -23,7 +24,7 @@ type machine struct {
 	Memory   float64           `json:"memory_gib"`
 	Java     string            `json:"java,omitempty"`
 	Kafka    string            `json:"kafka,omitempty"`
-	Versions map[string]string `json:"versions"` // of the modules that were linked, and of the jars
+	Versions map[string]string `json:"versions"` // of the peers: what go.mod requires directly, the embedded broker, the jars
 }
 
 func thisMachine(k *realKafka) machine {
@@ -34,13 +35,10 @@ func thisMachine(k *realKafka) machine {
 	if k != nil {
 		m.Kafka = k.version
 	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, dep := range info.Deps {
-			if !strings.HasPrefix(dep.Path, "github.com/backend-platform/") {
-				m.Versions[dep.Path] = dep.Version
-			}
-		}
+	if commit, err := exec.Command("git", "describe", "--always", "--dirty", "--exclude", "*").Output(); err == nil {
+		m.Commit = strings.TrimSpace(string(commit))
 	}
+	moduleVersions(m.Versions)
 	if m.Java != "" {
 		jarVersions(m.Versions)
 	}
@@ -80,6 +78,29 @@ func firstMatch(file, pattern, otherwise string) string {
 		return string(found[1])
 	}
 	return otherwise
+}
+
+// embeddedBroker is no direct requirement: it comes with the SDK's kafkatest.
+const embeddedBroker = "github.com/twmb/franz-go/pkg/kfake"
+
+// moduleVersions are those that were linked, of what go.mod requires directly.
+func moduleVersions(versions map[string]string) {
+	text, err := os.ReadFile("go.mod")
+	info, ok := debug.ReadBuildInfo()
+	if err != nil || !ok {
+		return
+	}
+	direct := map[string]bool{embeddedBroker: true}
+	for line := range strings.Lines(string(text)) {
+		if words := strings.Fields(line); len(words) == 2 && strings.HasPrefix(words[1], "v") {
+			direct[words[0]] = true
+		}
+	}
+	for _, dep := range info.Deps {
+		if direct[dep.Path] && !strings.HasPrefix(dep.Path, "github.com/backend-platform/") {
+			versions[dep.Path] = dep.Version
+		}
+	}
 }
 
 // javaVersion is the first line that java says of itself, as: openjdk version "17.0.15" 2025-04-15.

@@ -33,7 +33,6 @@ import (
 	"runtime/pprof"
 	"strings"
 	"syscall"
-	"time"
 )
 
 type options struct {
@@ -66,7 +65,7 @@ func main() {
 	case o.growth:
 		err = grow(ctx, o)
 	default:
-		err = run(ctx, o)
+		err = (&session{options: o}).run(ctx)
 	}
 	stop()
 	exit(err)
@@ -123,76 +122,10 @@ func (o options) pace() pace {
 func oneGroup(name string, o options) error {
 	for _, g := range groups() {
 		if g.name == name {
-			return measureGroup(g, o.choice, o.pace())
+			return measureGroup(g, o)
 		}
 	}
 	return fmt.Errorf("there is no group %q", name)
-}
-
-// run measures all groups, each in a process of its own.
-func run(ctx context.Context, o options) error {
-	begin := time.Now()
-	var kafka *realKafka
-	defer func() {
-		if kafka != nil {
-			kafka.stop()
-		}
-	}()
-	var rows []result
-	for _, g := range groups() {
-		if len(g.tasks(o.choice)) == 0 || g.real && o.quick && os.Getenv(brokersEnv) == "" {
-			continue
-		}
-		if g.real && kafka == nil {
-			kafka = startKafka()
-		}
-		p, err := measured(ctx, g, o, kafka)
-		if ctx.Err() != nil {
-			return errors.New("interrupted; -resume goes on after the last group that ended")
-		}
-		if err != nil {
-			return err
-		}
-		rows = append(rows, p.Rows...)
-	}
-	if len(rows) == 0 {
-		return errors.New("no row matches")
-	}
-	r := newReport(thisMachine(kafka), time.Since(begin), rows)
-	fmt.Printf("\n%s %d s.\n", r.summary(), r.Seconds)
-	if !o.quick && !o.chosen {
-		if err := errors.Join(r.write(), writePage()); err != nil {
-			return err
-		}
-	}
-	return r.fault()
-}
-
-// measured is a group's part: from before if it may be, else from a process of its own.
-func measured(ctx context.Context, g group, o options, kafka *realKafka) (part, error) {
-	if before, err := readPart(g); o.resume && err == nil && before.Done && before.Program == fingerprint(o.pace()) {
-		fmt.Printf("\n%s: measured before\n", g.name)
-		return before, nil
-	}
-	brokers := ""
-	if g.real {
-		if kafka.missing != "" {
-			return unmeasured(g, o.choice, kafka.missing), nil
-		}
-		brokers = kafka.brokers
-	}
-	return inProcess(ctx, g, o.choice, brokers, o.pace(), groupLimit)
-}
-
-// unmeasured is the part of a group that cannot run on this machine.
-func unmeasured(g group, c choice, why string) (p part) {
-	for _, t := range g.tasks(c) {
-		r := t.row.notMeasuredHere(why)
-		r.Group = g.name
-		fmt.Print(r.text())
-		p.Rows = append(p.Rows, r)
-	}
-	return p
 }
 
 // profiled runs with a CPU profile if a file is given.

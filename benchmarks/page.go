@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -82,7 +83,7 @@ type figures struct {
 }
 
 func (f figures) run() string {
-	return fmt.Sprintf("%s, %s", f.results.Machine.Date, f.results.Machine)
+	return fmt.Sprintf("%s, commit %s, %s", f.results.Machine.Date, cmp.Or(f.results.Machine.Commit, "unknown"), f.results.Machine)
 }
 
 func (f figures) growthRun() string {

@@ -27,7 +27,7 @@ const (
 
 // part is what a group's process leaves behind, row by row.
 type part struct {
-	Program string        `json:"program"` // which build measured, and at which pace
+	Program string        `json:"program"` // which build measured, and what it was asked for
 	Rows    []result      `json:"rows"`
 	Done    bool          `json:"done"`
 	Took    time.Duration `json:"took"`
@@ -46,10 +46,10 @@ func readPart(g group) (p part, err error) {
 }
 
 // measureGroup is the other process: it prints each row and keeps it. A row that fails is no reason to leave out the next.
-func measureGroup(g group, c choice, pace pace) error {
-	p, begin := part{Program: fingerprint(pace)}, time.Now()
-	for _, t := range g.tasks(c) {
-		r, err := t.measure(pace)
+func measureGroup(g group, o options) error {
+	p, begin := part{Program: fingerprint(o)}, time.Now()
+	for _, t := range g.tasks(o.choice) {
+		r, err := t.measure(o.pace())
 		if err != nil {
 			r = t.row.notMeasuredHere("the row failed")
 			r.Failed = err.Error()
@@ -73,10 +73,10 @@ func (p part) write() error {
 	return os.WriteFile(os.Getenv(partEnv), text, 0o644)
 }
 
-// fingerprint is of the build of this program, and of the pace.
-func fingerprint(p pace) string {
+// fingerprint is of the build of this program, and of what it was asked to measure.
+func fingerprint(o options) string {
 	hash := sha256.New()
-	fmt.Fprint(hash, p)
+	fmt.Fprintf(hash, "%v %q %q\n", o.pace(), o.choice.rows, o.choice.peers)
 	if self, err := os.Executable(); err == nil {
 		if f, err := os.Open(self); err == nil {
 			defer f.Close()
@@ -87,7 +87,7 @@ func fingerprint(p pace) string {
 }
 
 // inProcess measures a group in a process of its own. What that did not get to is in the part as failed.
-func inProcess(ctx context.Context, g group, c choice, brokers string, pace pace, limit time.Duration) (part, error) {
+func inProcess(ctx context.Context, g group, o options, brokers string, limit time.Duration) (part, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return part{}, err
@@ -113,7 +113,7 @@ func inProcess(ctx context.Context, g group, c choice, brokers string, pace pace
 	if limited.Err() != nil {
 		why = fmt.Sprintf("the group took longer than %v", limit)
 	}
-	for _, t := range g.tasks(c)[len(p.Rows):] {
+	for _, t := range g.tasks(o.choice)[len(p.Rows):] {
 		r := t.row.notMeasuredHere(why)
 		r.Group, r.Failed = g.name, why
 		p.Rows = append(p.Rows, r)

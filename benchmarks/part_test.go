@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(fakeGroupEnv) == "hangs" {
 		time.Sleep(time.Minute) // in a process that is killed before
 	}
-	if err := measureGroup(fakeGroup(), everything(), quickPace); err != nil {
+	if err := measureGroup(fakeGroup(), asked()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -52,33 +53,40 @@ func inFolder(t *testing.T) {
 	t.Chdir(folder)
 }
 
+// asked is a run that may be resumed.
+func asked() options { return options{quick: true, resume: true, choice: everything()} }
+
 func TestGroupHasAProcessOfItsOwn(t *testing.T) {
 	inFolder(t)
 	t.Setenv(fakeGroupEnv, "ends")
-	p, err := inProcess(t.Context(), fakeGroup(), everything(), "", quickPace, time.Minute)
+	p, err := inProcess(t.Context(), fakeGroup(), asked(), "", time.Minute)
 	if err != nil || len(p.Rows) != 2 || !p.Done || p.Rows[1].Group != "a group" || p.Rows[1].Bars[0].Verdict != met {
 		t.Fatalf("%+v, %v", p, err)
 	}
-	again, err := measured(t.Context(), fakeGroup(), options{quick: true, resume: true, choice: everything()}, nil)
+	again, err := (&session{options: asked()}).part(t.Context(), fakeGroup())
 	if err != nil || len(again.Rows) != 2 {
 		t.Fatalf("resumed: %+v, %v", again, err)
 	}
 }
 
-func TestPartOfAnotherPaceIsNotResumed(t *testing.T) {
+func TestPartOfAnotherPaceOrChoiceIsNotResumed(t *testing.T) {
 	inFolder(t)
 	t.Setenv(fakeGroupEnv, "ends")
-	if _, err := inProcess(t.Context(), fakeGroup(), everything(), "", quickPace, time.Minute); err != nil {
+	if _, err := inProcess(t.Context(), fakeGroup(), asked(), "", time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv(fakeGroupEnv, "dies") // and so its second row fails if it runs again
-	o := options{quick: true, resume: true, choice: everything()}
-	if p, err := measured(t.Context(), fakeGroup(), o, nil); err != nil || p.Rows[1].Failed != "" {
+	o := asked()
+	if p, err := (&session{options: o}).part(t.Context(), fakeGroup()); err != nil || p.Rows[1].Failed != "" {
 		t.Errorf("the same pace was not resumed: %+v, %v", p.Rows[1], err)
 	}
-	o.quick = false
-	if p, err := measured(t.Context(), fakeGroup(), o, nil); err != nil || p.Rows[1].Failed == "" {
-		t.Errorf("another pace was resumed: %+v, %v", p.Rows[1], err)
+	another, chosen := o, o
+	another.quick = false
+	chosen.choice.peers = regexp.MustCompile("kgo")
+	for _, o := range []options{another, chosen} {
+		if p, err := (&session{options: o}).part(t.Context(), fakeGroup()); err != nil || p.Rows[1].Failed == "" {
+			t.Errorf("the part of another pace or choice was resumed: %+v, %v", p.Rows[1], err)
+		}
 	}
 }
 
@@ -94,7 +102,7 @@ func TestRowsThatAProcessDidNotReachAreFailed(t *testing.T) {
 		t.Run(test.how, func(t *testing.T) {
 			inFolder(t)
 			t.Setenv(fakeGroupEnv, test.how)
-			p, err := inProcess(t.Context(), fakeGroup(), everything(), "", quickPace, test.limit)
+			p, err := inProcess(t.Context(), fakeGroup(), asked(), "", test.limit)
 			if err != nil || len(p.Rows) != 2 || p.Done {
 				t.Fatalf("%+v, %v", p, err)
 			}
@@ -115,13 +123,13 @@ func TestRunThatIsInterruptedEnds(t *testing.T) {
 	t.Setenv(fakeGroupEnv, "hangs")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := inProcess(ctx, fakeGroup(), everything(), "", quickPace, time.Minute); err == nil {
+	if _, err := inProcess(ctx, fakeGroup(), asked(), "", time.Minute); err == nil {
 		t.Error("no error")
 	}
 }
 
 func TestGroupWithoutItsBrokerIsMarked(t *testing.T) {
-	p, err := measured(t.Context(), group{name: "real", rows: fakeGroup().rows, real: true}, options{choice: everything()}, &realKafka{missing: "no Java"})
+	p, err := (&session{options: asked(), kafka: &realKafka{missing: "no Java"}}).part(t.Context(), group{name: "real", rows: fakeGroup().rows, real: true})
 	if err != nil || len(p.Rows) != 2 || p.Rows[0].Lines[0].NotRun != "no Java" || p.Rows[0].Failed != "" {
 		t.Errorf("%+v, %v", p, err)
 	}

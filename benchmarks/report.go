@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -90,7 +91,8 @@ func (r report) fault() error {
 
 func (r report) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Results\n\nWritten by `make bench` on %s in %d s: %s. Do not edit.\n\n", r.Machine.Date, r.Seconds, r.Machine)
+	fmt.Fprintf(&b, "# Results\n\nWritten by `make bench` on %s in %d s, of commit %s: %s. Do not edit.\n\n",
+		r.Machine.Date, r.Seconds, cmp.Or(r.Machine.Commit, "unknown"), r.Machine)
 	b.WriteString("A figure is the median of rounds in which the contenders take turns in random order, and so is a ratio, which is taken " +
 		"round by round; ± is half the distance of its quartiles. Compare ratios and allocations: the times are those of one machine. " +
 		"A bar is within the noise where it is missed by less than that, and held against a floor where not even that meets it.\n\n")
