@@ -49,6 +49,7 @@ type Producer struct {
 	renewals renewals
 	calls    sync.Pool // of *publication
 	late     deadlines
+	expiry   expiry
 	dials    *dialErrors
 	topics   topicCache[*sendDescription]
 	traces   *tracing
@@ -62,7 +63,7 @@ func NewProducer(brokers []string, cfg ProducerConfig) (*Producer, error) {
 	if err := errors.Join(checkBrokers(brokers), err); err != nil {
 		return nil, errors.InvalidArgument.Wrap(fmt.Errorf("kafka: new producer: %w", err), "")
 	}
-	p := &Producer{cfg: cfg, brokers: slices.Clone(brokers), dials: new(dialErrors), buffer: newBuffer(cfg)}
+	p := &Producer{cfg: cfg, brokers: slices.Clone(brokers), dials: new(dialErrors), buffer: newBuffer(cfg), expiry: expiry{timeout: cfg.DeliveryTimeout}}
 	if p.metrics, err = newProducerMetrics(cfg.MeterProvider); err != nil {
 		return nil, fmt.Errorf("kafka: new producer: make instruments: %w", err)
 	}
@@ -74,9 +75,6 @@ func NewProducer(brokers []string, cfg ProducerConfig) (*Producer, error) {
 		kgo.MaxBufferedRecords(math.MaxInt32), // The buffer is ours.
 		kgo.UnknownTopicRetries(1),
 		kgo.WithHooks(p.dials),
-	}
-	if cfg.DeliveryTimeout > 0 {
-		opts = append(opts, kgo.RecordDeliveryTimeout(cfg.DeliveryTimeout))
 	}
 	if p.client, err = cfg.Connection.newClient(brokers, cfg.Logger, opts...); err != nil {
 		return nil, fmt.Errorf("kafka: new producer: %w", err)

@@ -243,3 +243,27 @@ func TestAddressesMayHaveBlanksAround(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A record's timestamp is when the event happened, and no reason to give it up: neither it
+// nor those that are sent with it.
+func TestPublishTakesRecordsOfLongAgo(t *testing.T) {
+	bubble(t, kafkatest.Config{Topics: map[string]int{"orders": 1}}, func(t *testing.T, b *kafkatest.Broker) {
+		p := producer(t, b, kafka.ProducerConfig{})
+		var all []*kafka.Record
+		for _, age := range []time.Duration{time.Hour, 0, 365 * 24 * time.Hour, -time.Hour} {
+			all = append(all, &kafka.Record{Topic: "orders", Value: []byte(age.String()), Timestamp: time.Now().Add(-age)})
+		}
+		if err := p.Publish(t.Context(), all...); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		p.PublishAsync(t.Context(), all[0], func(_ *kafka.Record, err error) { done <- err })
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		got := b.Records(t, "orders")
+		if len(got) != 5 || !got[0].Timestamp.Equal(all[0].Timestamp.Truncate(time.Millisecond)) {
+			t.Errorf("%d records, the first of %v", len(got), got[0].Timestamp)
+		}
+	})
+}

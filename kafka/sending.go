@@ -39,12 +39,13 @@ func (p *Producer) prepare(ctx context.Context, r *Record, now time.Time) *sendi
 // The caller's context is kept from the client: a record that it cancels takes all
 // others of its partition with it.
 func (s *sending) give() {
-	s.from.client.TryProduce(context.Background(), &s.record, s.settle)
+	s.from.client.TryProduce(s.from.expiry.context(s.started), &s.record, s.settle)
 }
 
 // settle takes the client's answer.
 func (s *sending) settle(_ *kgo.Record, err error) {
 	p := s.from
+	err = p.expiry.outcome(err)
 	p.buffer.leave(s.size)
 	p.renewals.forgetTopic(p.client, s.record.Topic, err)
 	p.metrics.sent(s.about, s.started, err)
