@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -37,7 +38,32 @@ func deadLetterTopics() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// topics are the names of what else belongs to a topic and a group.
+func topics() ([]byte, error) {
+	var b bytes.Buffer
+	for _, of := range [][2]string{{"orders", "billing"}, {"orders", "billing service"}, {strings.Repeat("t", 200), strings.Repeat("g", 300)}} {
+		fmt.Fprintln(&b, kafka.ParkingTopic(of[0], of[1]))
+		for _, delay := range []time.Duration{10 * time.Second, time.Minute, 10 * time.Minute, 90 * time.Second} {
+			fmt.Fprintln(&b, kafka.RetryTopic(of[0], of[1], delay))
+		}
+	}
+	return b.Bytes(), nil
+}
+
 func readKafka(name string, data []byte) error {
+	switch name {
+	case "topics":
+		for topic := range strings.Lines(string(data)) {
+			topic = strings.TrimSpace(topic)
+			fmt.Println(topic, "is of dead letters:", kafka.IsDeadLetterTopic(topic), "of retries:", kafka.IsRetryTopic(topic))
+		}
+		return nil
+	case "cluster":
+		return readClusterState(data)
+	case "telemetry": // A dashboard looks for each of them.
+		_, err := os.Stdout.Write(data)
+		return err
+	}
 	if name == "dead-letter-topics" {
 		for topic := range strings.Lines(string(data)) {
 			topic = strings.TrimSpace(topic)

@@ -33,6 +33,9 @@ func run(args []string) error {
 			"httpclient/request":       request,
 			"kafka/failure-headers":    failureHeaders,
 			"kafka/dead-letter-topics": deadLetterTopics,
+			"kafka/topics":             topics,
+			"kafka/cluster":            clusterState,
+			"kafka/telemetry":          telemetry,
 		} {
 			if err := writeFixture(filepath.Join(args[1], name), data); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
