@@ -114,6 +114,9 @@ func TestPromiseARefusedConnectionIsAClearErrorAtOnce(t *testing.T) {
 		"password": {func(c *kafka.Connection) { *c = s.connection("wr0ng") }, errors.Unauthenticated, "SASL_AUTHENTICATION_FAILED"},
 		"mechanism": {func(c *kafka.Connection) {
 			c.SASL.Mechanism = kafka.SASLPlain
+			if s.fake != nil { // It knows PLAIN, and no tokens.
+				c.SASL = kafka.SASL{Mechanism: kafka.SASLOAuthBearer, Credentials: kafka.TokenFile(stranger)}
+			}
 		}, errors.Unauthenticated, "UNSUPPORTED_SASL_MECHANISM"},
 		"authority":   {func(c *kafka.Connection) { c.CAFile = stranger }, errors.Unauthenticated, "unknown authority"},
 		"host name":   {func(c *kafka.Connection) { c.TLS = &tls.Config{ServerName: "kafka.example.com"} }, errors.Unauthenticated, "kafka.example.com"},
