@@ -23,8 +23,8 @@ func TestMain(m *testing.M) {
 	if kind == "" {
 		os.Exit(m.Run())
 	}
-	if kind == "bare" {
-		serveBare()
+	if delay := bare[kind]; delay != nil {
+		serveBare(delay)
 		return
 	}
 	cfg := service.Config{Name: "process", Addr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0"}
