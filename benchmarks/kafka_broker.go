@@ -161,6 +161,10 @@ func (c *cluster) fill(topic string, key func(i int) []byte, n int) error {
 	})
 }
 
+// plenty is what a topic holds where n records of it are read. At its end a client that is closed would wait for a fetch
+// for which there is nothing, some of them for seconds, and that is not what is measured.
+func plenty(n int) int { return n + n/2 }
+
 // inTurn are so many keys, one after the other; with none, records have no key.
 func inTurn(keys int) func(i int) []byte {
 	return func(i int) []byte {

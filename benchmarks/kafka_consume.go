@@ -82,7 +82,7 @@ func consuming(from source, read reader, handle func()) func() (work, func(), er
 		}
 		topic, err := cluster.shared(from.name, from.partitions)
 		return func(n int) (time.Duration, error) {
-			if err := cluster.fill(topic, inTurn(from.keys), n); err != nil {
+			if err := cluster.fill(topic, inTurn(from.keys), plenty(n)); err != nil {
 				return 0, err
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)

@@ -71,7 +71,7 @@ func consumer(program func() ([]string, error), mode string, millis, rounds int)
 		}
 		topic, err := c.shared(keyed.name, keyed.partitions)
 		if err == nil {
-			err = c.fill(topic, inTurn(keyed.keys), n)
+			err = c.fill(topic, inTurn(keyed.keys), plenty(n))
 		}
 		if err != nil {
 			return spent{}, err
