@@ -89,7 +89,10 @@ func (f figure) text(x float64) string {
 	case byTime, byCPU:
 		return duration(x)
 	}
-	return number(x) + " " + string(f)
+	if x == 1 {
+		return "1 allocation"
+	}
+	return number(x) + " allocations"
 }
 
 // number has three digits, and commas between thousands.

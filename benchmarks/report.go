@@ -119,12 +119,15 @@ func (r report) markdown() string {
 // barsMarkdown are the rows of a table with a line for each bar.
 func (r result) barsMarkdown() string {
 	var b strings.Builder
-	for _, v := range r.Bars {
-		verdict := v.Verdict
+	for i, v := range r.Bars {
+		name, verdict := r.Name, v.Verdict
+		if i > 0 {
+			name = "" // it stands above
+		}
 		if v.Floor != nil {
 			verdict = "out of reach"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.Name, v.Bar, v.measured(), verdict)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", name, v.Bar, v.measured(), verdict)
 		if f := v.Floor; f != nil {
 			fmt.Fprintf(&b, "| | %s, as that takes %.2f ± %.2f × | %s | %s |\n", f.Bar, f.Reach, f.ReachNoise, f.measured(), f.Verdict)
 		}
