@@ -104,7 +104,7 @@ func decodeSpring(headers []Header, f *Failure) {
 	if f.Message == "" {
 		f.Message = keyMessage
 	}
-	f.Origin, f.Source = place.at(0), place.at(len(place.topics)-1)
+	f.Origin, f.Source = place.at(0), place.at(max(len(place.topics)-1, 0))
 	f.Hops = max(hops, len(place.topics))
 }
 
