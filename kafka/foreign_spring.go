@@ -37,9 +37,6 @@ type springPlace struct {
 
 func (p *springPlace) at(i int) ID {
 	var id ID
-	if i < 0 {
-		return id
-	}
 	if i < len(p.topics) {
 		id.Topic = p.topics[i]
 	}
