@@ -175,7 +175,7 @@ func parseJAAS(text string) (map[string]string, error) {
 	return found, nil
 }
 
-// jaasWords splits at blanks, and takes quotes and backslashes away.
+// jaasWords splits at blanks, and takes quotation marks of both kinds and backslashes away.
 func jaasWords(text string) ([]string, error) {
 	text, ended := strings.CutSuffix(text, ";")
 	if !ended {
@@ -183,15 +183,17 @@ func jaasWords(text string) ([]string, error) {
 	}
 	var words []string
 	var word strings.Builder
-	quoted, begun := false, false
+	quote, begun := byte(0), false // quote is the mark that ends what is in quotation marks
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
-		case c == '"':
-			quoted, begun = !quoted, true
-		case c == '\\' && quoted && i+1 < len(text):
+		case quote == 0 && (c == '"' || c == '\''):
+			quote, begun = c, true
+		case c == quote:
+			quote = 0
+		case c == '\\' && quote != 0 && i+1 < len(text):
 			i++
 			word.WriteByte(text[i])
-		case !quoted && strings.IndexByte(" \t\r\n", c) >= 0:
+		case quote == 0 && strings.IndexByte(" \t\r\n", c) >= 0:
 			if begun {
 				words = append(words, word.String())
 			}
@@ -202,7 +204,7 @@ func jaasWords(text string) ([]string, error) {
 			begun = true
 		}
 	}
-	if quoted {
+	if quote != 0 {
 		return nil, errors.New("a quotation mark is missing")
 	}
 	if begun {

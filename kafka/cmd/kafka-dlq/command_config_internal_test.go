@@ -18,8 +18,8 @@ import (
 )
 
 func TestPropertiesAreReadAsJavaDoes(t *testing.T) {
-	got, err := parseProperties("# a comment\n! another = one\n\n a=1\nb : 2\r\nc 3\nd\ne = one \\\n   two\\\\\nf\\:g\\ h=i=j\nk=gr\\u00fce\\t\\u00dfe \\ud83d\\ude00 \\q\nl=a\\\n")
-	want := map[string]string{"a": "1", "b": "2", "c": "3", "d": "", "e": `one two\`, "f:g h": "i=j", "k": "grüe\tße 😀 q", "l": "a"}
+	got, err := parseProperties("# a comment\n! another = one\n\n a=1\nb : 2\r\nc 3\nd\ne = one \\\n   two\\\\\nf\\:g\\ h=i=j\nk=gr\\u00fce\\t\\u00dfe \\ud83d\\ude00 \\q\nl=a\\\n\nm=n\\\r\n \r\no=p\rq=\\")
+	want := map[string]string{"a": "1", "b": "2", "c": "3", "d": "", "e": `one two\`, "f:g h": "i=j", "k": "grüe\tße 😀 q", "l": "a", "m": "n", "o": "p", "q": ""}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
@@ -63,9 +63,11 @@ func TestCommandConfigIsWhatKafkasToolsTake(t *testing.T) {
 		flags []string
 		want  string
 	}{
-		"nothing":            {"", nil, "elsewhere:1 tls=false ca= cert= sasl= user= secret= plain=false"},
-		"plaintext":          {"bootstrap.servers = b:1", nil, "b:1 tls=false ca= cert= sasl= user= secret= plain=false"},
-		"SCRAM":              {scram, nil, `b:1,b:2 tls=true ca= cert= sasl=SCRAM-SHA-512 user=shop secret=s"3 cr;et plain=false`},
+		"nothing":   {"", nil, "elsewhere:1 tls=false ca= cert= sasl= user= secret= plain=false"},
+		"plaintext": {"bootstrap.servers = b:1", nil, "b:1 tls=false ca= cert= sasl= user= secret= plain=false"},
+		"SCRAM":     {scram, nil, `b:1,b:2 tls=true ca= cert= sasl=SCRAM-SHA-512 user=shop secret=s"3 cr;et plain=false`},
+		"single quotes, a blank line after": {"security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\nsasl.jaas.config=x.PlainLoginModule required username='shop' \\\n  password='s\"3 it\\\\'s'; \\\n\nbootstrap.servers=b:1", nil,
+			`b:1 tls=true ca= cert= sasl=PLAIN user=shop secret=s"3 it's plain=false`},
 		"flags win":          {scram, []string{"-brokers", "f:1", "-user", "me", "-ca", "mine.pem"}, `f:1 tls=true ca=mine.pem cert= sasl=SCRAM-SHA-512 user=me secret=s"3 cr;et plain=false`},
 		"PEM files":          {"security.protocol=ssl\nssl.truststore.type=PEM\nssl.truststore.location=/ca.pem\nssl.keystore.type=PEM\nssl.keystore.location=/me.pem", nil, "elsewhere:1 tls=true ca=/ca.pem cert=/me.pem sasl= user= secret= plain=false"},
 		"PEM in the file":    {"security.protocol=SSL\nssl.truststore.type=PEM\nssl.truststore.certificates=" + pem, nil, "elsewhere:1 tls=roots ca= cert= sasl= user= secret= plain=false"},
@@ -96,6 +98,16 @@ func TestCommandConfigIsWhatKafkasToolsTake(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", text, c.want)
 			}
 		})
+	}
+}
+
+// What is said to permit a secret without TLS does so, also beside a file.
+func TestAVariablePermitsASecretWithoutTLSBesideAFile(t *testing.T) {
+	for permitted, want := range map[string]string{"": "KAFKA_SASL_UNENCRYPTED=true permits it", "true": ""} {
+		o, said := configured(t, "bootstrap.servers=b:1", variables{"KAFKA_SASL_UNENCRYPTED": permitted}, "-sasl", "PLAIN", "-user", "u")
+		if want == "" && (said != "" || !o.connection().SASL.Unencrypted) || !strings.Contains(said, want) {
+			t.Errorf("KAFKA_SASL_UNENCRYPTED=%s: said %q, want %q", permitted, said, want)
+		}
 	}
 }
 

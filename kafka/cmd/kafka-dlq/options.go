@@ -89,14 +89,16 @@ func (o *options) checkSwitches() error {
 			}
 		}
 	}
-	if o.login != nil && o.login.unencrypted {
-		return nil
-	}
 	secret := o.mechanism == kafka.SASLPlain || o.mechanism == kafka.SASLOAuthBearer
-	if secret && !o.tls && o.ca == "" && o.cert == "" && !o.c.isSet(unencrypted) {
+	if secret && !o.tls && o.ca == "" && o.cert == "" && !o.mayBeUnencrypted() {
 		return o.wrong("-sasl %s without -tls: everybody on the way could read the secret (%s=true permits it)", o.mechanism, unencrypted)
 	}
 	return nil
+}
+
+// mayBeUnencrypted says whether a secret may go over a connection without TLS.
+func (o *options) mayBeUnencrypted() bool {
+	return o.c.isSet(unencrypted) || o.login != nil && o.login.unencrypted
 }
 
 // given says whether the flag is on the command line.
@@ -219,15 +221,11 @@ func (o *options) connection() kafka.Connection {
 	if o.tls {
 		c.TLS = new(tls.Config)
 	}
-	unencrypted := o.c.isSet(unencrypted)
-	if o.login != nil {
-		unencrypted = o.login.unencrypted
-		if o.login.tls != nil {
-			c.TLS = o.login.tls
-		}
+	if o.login != nil && o.login.tls != nil {
+		c.TLS = o.login.tls
 	}
 	if o.mechanism != "" {
-		c.SASL = kafka.SASL{Mechanism: o.mechanism, Credentials: o.credentials, Unencrypted: unencrypted}
+		c.SASL = kafka.SASL{Mechanism: o.mechanism, Credentials: o.credentials, Unencrypted: o.mayBeUnencrypted()}
 	}
 	return c
 }

@@ -11,7 +11,8 @@ import (
 // key value in a line, which a backslash at its end continues; # and ! begin comments.
 func parseProperties(text string) (map[string]string, error) {
 	properties := map[string]string{}
-	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
+	// An empty line ends a line that was to go on, so none is left out.
+	lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n")
 	for i := 0; i < len(lines); i++ {
 		line := strings.TrimLeft(lines[i], " \t\f")
 		if line == "" || line[0] == '#' || line[0] == '!' {
