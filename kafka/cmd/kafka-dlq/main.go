@@ -11,7 +11,7 @@
 //
 // TOPIC and GROUP are what list prints: the topic that was consumed, and the group
 // whose handler failed. Flags may stand before and after them; kafka-dlq COMMAND -h
-// lists them.
+// lists them. -command-config client.properties takes what Kafka's own tools take.
 //
 // A redrive that was interrupted is continued by the same command: it puts nothing
 // back twice but what was under way when it was killed, and loses nothing.
@@ -123,7 +123,8 @@ func (c *cli) usage(w io.Writer) {
 	}
 	fmt.Fprint(w, `
 TOPIC is the topic that was consumed, GROUP the group whose handler failed: list prints both.
-The brokers are those of KAFKA_BROKERS or of -brokers. kafka-dlq COMMAND -h lists the flags.
+The brokers are those of KAFKA_BROKERS or of -brokers, or those of the file of properties that Kafka's own tools
+take, -command-config. kafka-dlq COMMAND -h lists the flags.
 KAFKA_DEBUG=1 prints what the client says about its connections.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
