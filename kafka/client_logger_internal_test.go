@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -35,4 +36,22 @@ func TestClientSaysTheSameEveryTenSeconds(t *testing.T) {
 			t.Errorf("a line of %d bytes: %s", n, out.String())
 		}
 	})
+}
+
+// So is what the consumer says of an error, which is without secrets.
+func TestConsumerCutsErrorsAndHidesSecrets(t *testing.T) {
+	var out bytes.Buffer
+	handler := func(context.Context, *Record) error { return nil }
+	c, err := NewConsumer([]string{"127.0.0.1:1"}, "g", []string{"orders"}, handler, ConsumerConfig{Logger: slog.New(slog.NewTextHandler(&out, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := kgo.FetchTopicPartition{Topic: "orders"}
+	failed.Err = errors.New("password=hunter2 " + strings.Repeat("x", 6000))
+	if err := c.fetchFailed(failed); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); !strings.Contains(text, "fetching records failed") || len(text) > maxLogText+500 || strings.Contains(text, "hunter2") {
+		t.Errorf("a line of %d bytes: %s", len(text), text)
+	}
 }

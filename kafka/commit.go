@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -27,7 +26,7 @@ func (c *Consumer) commitLoop() {
 		}
 		ctx, cancel := c.bounded(commitTimeout, c.drainTimeout()+endGrace+stopCommit)
 		if err := c.commit(ctx, nil, false); err != nil && c.state.Load() == stateRunning {
-			c.errs.note("commit", "offsets could not be committed, will be tried again", slog.Any("error", err))
+			c.errs.note("commit", "offsets could not be committed, will be tried again", errorAttr(err))
 		}
 		cancel()
 	}

@@ -155,7 +155,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	}
 	stopObserving, err := c.metrics.observe(c)
 	if err != nil {
-		c.log.WarnContext(ctx, "gauges of the consumer are missing", slog.Any("error", err))
+		c.log.WarnContext(ctx, "gauges of the consumer are missing", errorAttr(err))
 	}
 	defer stopObserving()
 	return c.consume(ctx)

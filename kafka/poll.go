@@ -168,7 +168,7 @@ func (c *Consumer) fetchFailed(ftp kgo.FetchTopicPartition) (fatal error) {
 		c.writing.Go(func() { c.renew(ftp.Topic) })
 	}
 	c.errs.note(ftp.Topic+"/"+strconv.Itoa(int(ftp.Partition)), "fetching records failed, will be tried again",
-		slog.String(attrTopic, ftp.Topic), slog.Int(attrPartition, int(ftp.Partition)), slog.Any("error", err))
+		slog.String(attrTopic, ftp.Topic), slog.Int(attrPartition, int(ftp.Partition)), errorAttr(err))
 	return nil
 }
 

@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
@@ -75,7 +74,7 @@ func (c *Consumer) giveUp(tps []topicPartition, ours bool) {
 		// (franz-go#518). Then the commit is refused, and that is all.
 		ctx, cancel := c.bounded(commitTimeout, drain+endGrace+stopCommit)
 		if err := c.commit(ctx, lost, true); err != nil {
-			c.log.Warn("offsets could not be committed when partitions were revoked; what was done since the last commit is handled again", slog.Any("error", err))
+			c.log.Warn("offsets could not be committed when partitions were revoked; what was done since the last commit is handled again", errorAttr(err))
 		}
 		cancel()
 		return

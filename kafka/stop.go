@@ -45,7 +45,7 @@ func (c *Consumer) shutDown(wg *sync.WaitGroup, stop context.CancelFunc, cause e
 		c.giveUp(c.assigned(), true)
 		ctx, cancel := context.WithTimeout(context.Background(), stopLeave)
 		if err := c.leave(ctx, client); err != nil {
-			c.log.Warn("left the consumer group without telling it; its partitions move when the session times out", slog.Any("error", err))
+			c.log.Warn("left the consumer group without telling it; its partitions move when the session times out", errorAttr(err))
 		}
 		cancel()
 	}
