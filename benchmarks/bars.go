@@ -171,13 +171,21 @@ func (b bar) judge(sdk *prepared, byName map[string]*prepared) verdict {
 	}
 	least := byName[b.floor.name]
 	reach, noise := multiple(b.of, least, peer)
-	if reach+noise <= b.limit {
+	if b.isCleared(reach, noise) {
 		return v // the floor meets it, so it is in reach
 	}
 	f := &floorVerdict{Reach: reach, ReachNoise: noise, verdict: bar{of: b.of, limit: b.floor.most, against: b.floor.name}.unjudged()}
 	f.decide(multiple(b.of, sdk, least))
 	v.Floor = f
 	return v
+}
+
+// isCleared reports whether a figure meets the bar by more than its noise.
+func (b bar) isCleared(value, noise float64) bool {
+	if b.of == byRate {
+		return value-noise >= b.limit
+	}
+	return value+noise <= b.limit
 }
 
 // multiple is a contender's figure as a multiple of another's.

@@ -61,27 +61,31 @@ func TestBarReadsAsItIsMeant(t *testing.T) {
 }
 
 func TestBarOutOfReachIsHeldAgainstTheFloor(t *testing.T) {
-	b := timeWithin(0.4, "peer").orWithin(1.4, "floor")
-	judged := func(sdk, least float64) verdict {
+	time, rate := timeWithin(0.4, "peer").orWithin(1.4, "floor"), timesTheRate(1, "peer").orWithin(0.5, "floor")
+	judged := func(b bar, sdk, least float64) verdict {
 		return judge(row{bars: []bar{b}}, []*prepared{measuredAt("sdk", sdk), measuredAt("peer", 100), measuredAt("floor", least)})[0]
 	}
 	for _, test := range []struct {
 		name       string
-		sdk, floor float64
+		bar        bar
+		sdk, floor float64 // what they take
 		verdict    string
 		reachable  bool
 	}{
-		{"the floor misses it, too", 80, 60, met, false},
-		{"far above the floor", 90, 60, missed, false},
-		{"the floor meets it", 80, 40, missed, true},
-		{"met although the floor is above it", 40, 60, met, true},
+		{"the floor misses it, too", time, 80, 60, met, false},
+		{"far above the floor", time, 90, 60, missed, false},
+		{"the floor meets it", time, 80, 40, missed, true},
+		{"met although the floor is above it", time, 40, 60, met, true},
+		{"the floor is too slow, too", rate, 200, 150, met, false},
+		{"much slower than the floor", rate, 400, 150, missed, false},
+		{"the floor is fast enough", rate, 150, 80, missed, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := judged(test.sdk, test.floor)
+			got := judged(test.bar, test.sdk, test.floor)
 			if got.counted() != test.verdict || (got.Floor == nil) != test.reachable {
 				t.Errorf("%s; want %s", got, test.verdict)
 			}
-			if got.Floor != nil && (got.Verdict != missed || !strings.Contains(got.String(), "time ≤ 0.4 × peer: 0.")) {
+			if got.Floor != nil && (got.Verdict != missed || !strings.Contains(got.String(), " × peer: 0.")) {
 				t.Errorf("%q does not show the bar that is out of reach", got)
 			}
 		})
