@@ -36,6 +36,12 @@ type journalMark struct {
 	run int32
 }
 
+// sameAs reports whether a commit is the one that was there. Brokers that do not keep the
+// epoch, as not all that speak Kafka's protocol do, answer -1: then the offset has to do.
+func (m journalMark) sameAs(before journalMark) bool {
+	return m.at == before.at && (m.run == before.run || m.run == -1)
+}
+
 // relist is how often a run looks for journals that are new.
 const relist = time.Second
 
@@ -105,7 +111,7 @@ func (g *redriveGuard) other(ctx context.Context) (group string, err error) {
 	g.seen = now
 	for _, group := range slices.Sorted(maps.Keys(now)) {
 		for partition, mark := range now[group] {
-			if mark != before[group][partition] {
+			if !mark.sameAs(before[group][partition]) {
 				return group, nil
 			}
 		}

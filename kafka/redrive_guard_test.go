@@ -50,6 +50,25 @@ func TestRedriveEndsWhereAnotherOneIsUnderWay(t *testing.T) {
 	}
 }
 
+// Not every broker keeps the epoch of an offset, in which the guard has its mark: a run is
+// no other one to itself there.
+func TestRedriveEndsNotWhereBrokersKeepNoEpoch(t *testing.T) {
+	b := start(t, 1)
+	b.Cluster().ControlKey(int16(kmsg.OffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.Cluster().KeepControl()
+		for i := range req.(*kmsg.OffsetCommitRequest).Topics {
+			partitions := req.(*kmsg.OffsetCommitRequest).Topics[i].Partitions
+			for j := range partitions {
+				partitions[j].LeaderEpoch = -1
+			}
+		}
+		return nil, nil, false
+	})
+	b.Produce(t, deadLetters(0, 50)...)
+	want(t, redrive(t, b, kafka.RedriveConfig{Batch: 10}), kafka.RedriveResult{Redriven: 50})
+	want(t, redrive(t, b, kafka.RedriveConfig{Batch: 10}), kafka.RedriveResult{})
+}
+
 // doneBy is how many the second run finds to be done: with the same journal it begins
 // behind them.
 func doneBy(filters [2]kafka.DeadLetterFilter, n int) int {
