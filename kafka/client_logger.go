@@ -30,7 +30,7 @@ func (l *clientLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 		to = slog.LevelWarn
 	}
 	ctx := context.Background()
-	if !l.log.Enabled(ctx, to) || !l.due(msg+fmt.Sprint(keyvals...)) {
+	if !l.log.Enabled(ctx, to) || !l.due(shortText(msg+fmt.Sprint(keyvals...))) {
 		return
 	}
 	short := make([]any, len(keyvals))

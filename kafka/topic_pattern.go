@@ -78,8 +78,8 @@ func (k knownTopics) gone(all kadm.TopicDetails) []string {
 }
 
 // startMatched takes up the topics that match the pattern at the start. One that may not be
-// consumed ends it only when there is no other: whoever makes a topic must not be able to
-// keep a service that runs from being started again.
+// consumed, or that time is too short for, ends it only when there is no other: whoever
+// makes topics must not be able to keep a service that runs from being started again.
 func (c *Consumer) startMatched(ctx context.Context, client *kgo.Client, matched kadm.TopicDetails, existing []string) error {
 	if topics, err := c.admit(ctx, client, matched, existing); err == nil {
 		c.subscribed = append(c.subscribed, topics...)
@@ -88,7 +88,7 @@ func (c *Consumer) startMatched(ctx context.Context, client *kgo.Client, matched
 	err := c.admitEach(ctx, client, matched, existing, func(_ string, topics []string) {
 		c.subscribed = append(c.subscribed, topics...)
 	})
-	if err != nil && (ctx.Err() != nil || len(c.subscribed) == 0) {
+	if err != nil && len(c.subscribed) == 0 {
 		return err
 	}
 	c.refused.note(c.log, err)
@@ -100,7 +100,11 @@ func (c *Consumer) startMatched(ctx context.Context, client *kgo.Client, matched
 // each, and returns why others cannot be consumed.
 func (c *Consumer) admitEach(ctx context.Context, client *kgo.Client, matched kadm.TopicDetails, existing []string, consume func(topic string, subscribe []string)) error {
 	var faults []error
-	for _, topic := range matched.Names() {
+	for i, topic := range matched.Names() {
+		if err := ctx.Err(); err != nil {
+			faults = append(faults, fmt.Errorf("%d topics were not looked at: %w", len(matched)-i, err))
+			break
+		}
 		topics, err := c.admit(ctx, client, kadm.TopicDetails{topic: matched[topic]}, existing)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("topic %q: %w", topic, c.nameRights(err)))

@@ -21,19 +21,35 @@ const SignalTime = time.Hour
 //
 // SIGUSR1 makes every logger one level more talkative (info becomes debug, debug trace) for [SignalTime];
 // SIGUSR2 ends a temporary change at once, also one of [LevelHandler]. Both are logged as warnings. While
-// nothing of the program waits for these signals they end it, as Unix has it. On systems that have none,
-// such as Windows, it waits for the end of ctx.
+// nothing of the program waits for these signals they change nothing, as package os/signal has it. On systems
+// that have none, such as Windows, it waits for the end of ctx.
 func RunLevelSignals(ctx context.Context, l *zap.Logger) error {
+	run, err := NotifyLevelSignals(l)
+	if err != nil {
+		return err
+	}
+	return run(ctx)
+}
+
+// NotifyLevelSignals is the first half of [RunLevelSignals]: from its return on no signal is missed, and run,
+// which must be called once, is the second half.
+func NotifyLevelSignals(l *zap.Logger) (run func(ctx context.Context) error, err error) {
 	levels := LevelsOf(l)
 	if levels == nil {
-		return errors.New("logging: RunLevelSignals: the logger was not made by New")
+		return nil, errors.New("logging: signals for the levels: the logger was not made by New")
 	}
 	louder, calmer := levelSignals()
 	received := make(chan os.Signal, 8)
 	if louder != nil {
 		signal.Notify(received, louder, calmer)
-		defer signal.Stop(received)
 	}
+	return func(ctx context.Context) error {
+		defer signal.Stop(received)
+		return follow(ctx, l, levels, received, calmer)
+	}, nil
+}
+
+func follow(ctx context.Context, l *zap.Logger, levels *Levels, received <-chan os.Signal, calmer os.Signal) error {
 	for {
 		select {
 		case <-ctx.Done():

@@ -28,7 +28,7 @@ func exitCode(cfg Config, setup func(context.Context, *Service) error) int {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	// Taken and not ignored: what is ignored stays so in the processes that this one starts.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	err := run(context.Background(), cfg, setup, process{signals, logging.RunLevelSignals})
+	err := run(context.Background(), cfg, setup, process{signals, logging.NotifyLevelSignals})
 	if err == nil {
 		return 0
 	}

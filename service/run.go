@@ -31,8 +31,9 @@ func Run(ctx context.Context, cfg Config, setup func(context.Context, *Service) 
 
 // process is what only a main does: in a synctest bubble os/signal is fatal.
 type process struct {
-	signals <-chan os.Signal                         // nil: none
-	levels  func(context.Context, *zap.Logger) error // nil: nothing
+	signals <-chan os.Signal // nil: none
+	// levels has signals change the levels of a logger while what it returns runs; nil: nothing does.
+	levels func(*zap.Logger) (func(context.Context) error, error)
 }
 
 func run(ctx context.Context, cfg Config, setup func(context.Context, *Service) error, p process) error {
@@ -53,7 +54,11 @@ func run(ctx context.Context, cfg Config, setup func(context.Context, *Service) 
 	base, end := context.WithCancel(logging.NewContext(context.WithoutCancel(ctx), s.logger))
 	defer end()
 	if p.levels != nil {
-		helpers.Go(func() { _ = p.levels(base, s.logger) }) // the logger is one of New
+		change, err := p.levels(s.logger)
+		if err != nil {
+			return err
+		}
+		helpers.Go(func() { _ = change(base) })
 	}
 	runners, endRunners := context.WithCancel(base)
 	defer endRunners()

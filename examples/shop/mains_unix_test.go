@@ -57,7 +57,10 @@ type mainProcess struct {
 func startMain(t *testing.T, dir, name string, env ...string) *mainProcess {
 	t.Helper()
 	p := &mainProcess{Cmd: exec.CommandContext(t.Context(), filepath.Join(dir, name))}
-	p.Env = slices.Concat(os.Environ(), env,
+	own := slices.DeleteFunc(os.Environ(), func(v string) bool { // What a developer has set is not for the test.
+		return strings.HasPrefix(v, "SERVICE_") || strings.HasPrefix(v, "OTEL_")
+	})
+	p.Env = slices.Concat(own, env,
 		[]string{"SERVICE_ADDR=127.0.0.1:0", "SERVICE_ADMIN_ADDR=127.0.0.1:0", "SERVICE_DRAIN_DELAY=0s"})
 	p.Stderr = t.Output()
 	stdout, err := p.StdoutPipe()

@@ -144,7 +144,8 @@ func (o *options) takeToken(p properties) error {
 		if o.passwordFile != "" {
 			return nil
 		}
-		return fmt.Errorf("%s is %q, want the file:// of a token: none is fetched here; -password-file names one, too", name, p[name])
+		scheme, _, _ := strings.Cut(p[name], ":") // What follows may have a secret in it.
+		return fmt.Errorf("%s begins with %q, want the file:// of a token: none is fetched here; -password-file names one, too", name, scheme)
 	}
 	o.set("password-file", &o.passwordFile, at.Path, false)
 	return nil

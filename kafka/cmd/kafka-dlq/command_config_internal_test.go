@@ -125,10 +125,10 @@ func TestCommandConfigThatCannotBeTakenNamesTheFault(t *testing.T) {
 		"names are always checked":                "security.protocol=SSL\nssl.endpoint.identification.algorithm=",
 		"a key with a password":                   "security.protocol=SSL\nssl.key.password=s3cret",
 		"there is no certificate":                 "security.protocol=SSL\nssl.truststore.certificates=none",
-		"want the file:// of a token":             "security.protocol=SASL_SSL\nsasl.mechanism=OAUTHBEARER\nsasl.oauthbearer.token.endpoint.url=https://x/token",
+		"want the file:// of a token":             "security.protocol=SASL_SSL\nsasl.mechanism=OAUTHBEARER\nsasl.oauthbearer.token.endpoint.url=https://u:hunter2@x/token",
 		`\u wants`:                                `a=\u1`,
 	} {
-		if _, said := configured(t, text, variables{"KAFKA_BROKERS": "b:1"}); !strings.Contains(said, says) || strings.Contains(said, "s3cret") {
+		if _, said := configured(t, text, variables{"KAFKA_BROKERS": "b:1"}); !strings.Contains(said, says) || strings.Contains(said, "s3cret") || strings.Contains(said, "hunter2") {
 			t.Errorf("%q: said %q, want %q", text, said, says)
 		}
 	}
