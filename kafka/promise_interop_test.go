@@ -71,9 +71,9 @@ func TestPromiseOtherClientsReadRecordsAndDeadLetters(t *testing.T) {
 
 		records := []string{"content-type=application/json|customer-7|{\"qty\":2}", "tag=a,tag=b,none=null|null|grüezi", "|k|null", "||"}
 		var letters []string
-		for i, record := range records {
-			headers, rest, _ := strings.Cut(record, "|")
-			letters = append(letters, strings.TrimPrefix(headers+","+failureText(dead[i]), ",")+"|"+rest)
+		for _, d := range dead { // Those of different keys have no order.
+			headers, rest, _ := strings.Cut(records[d.Failure.Source.Offset], "|")
+			letters = append(letters, strings.TrimPrefix(headers+","+failureText(d), ",")+"|"+rest)
 		}
 		for _, reader := range []struct {
 			name string

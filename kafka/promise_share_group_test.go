@@ -102,9 +102,9 @@ func TestPromiseAShareGroupsDeadLetterMayHaveLostItsRecord(t *testing.T) {
 				topic := c.topic("orders", 1)
 				c.forgetRedrives(topic)
 				c.fill(topic, 1, 1, 2)
-				dead := c.deadLettersOfShareGroup(topic, 2, copied)
+				c.deadLettersOfShareGroup(topic, 2, copied)
 				deleteRecords(c, topic, 1)
-				dead = c.deadLetters(topic)
+				dead := c.deadLetters(topic)
 				if dead[0].Lost == copied || dead[1].Lost || string(dead[1].Record.Value) != "1" || copied && string(dead[0].Record.Value) != "0" {
 					t.Errorf("lost: %v, %v; values %q, %q", dead[0].Lost, dead[1].Lost, dead[0].Record.Value, dead[1].Record.Value)
 				}

@@ -68,7 +68,7 @@ func (g *redriveGuard) look(ctx context.Context) (map[string]map[int32]journalMa
 			return nil, err
 		}
 		g.listed = time.Now()
-		groups = append(listed, g.own)
+		groups = slices.Concat(listed, []string{g.own})
 	}
 	slices.Sort(groups)
 	return g.fetch(ctx, slices.Compact(groups)...)

@@ -92,7 +92,7 @@ func TestPatternMayMatchNothingAtFirst(t *testing.T) {
 // letters, and may read what further rules permit.
 func withoutRead(topics []string, further ...kfake.ACL) kafkatest.Config {
 	const onTopic = kmsg.ACLResourceTypeTopic
-	acls := append(further, allow(kmsg.ACLResourceTypeGroup, "g", kmsg.ACLOperationRead))
+	acls := append(slices.Clone(further), allow(kmsg.ACLResourceTypeGroup, "g", kmsg.ACLOperationRead))
 	for _, topic := range topics {
 		letters := kafka.DeadLetterTopic(topic, "g")
 		acls = append(acls, allow(onTopic, topic, kmsg.ACLOperationDescribe), allow(onTopic, letters, kmsg.ACLOperationCreate), allow(onTopic, letters, kmsg.ACLOperationWrite))
