@@ -98,8 +98,8 @@ func (n *node) run(flags []string, class string, args ...string) (*process, erro
 	}
 	defer output.Close()
 	shell := []string{"-c", `echo $$ >` + pidFile + ` && exec "$@"`, "sh", n.java}
-	java := append(flags, "-Dlog4j2.configurationFile="+loggingFile, "-cp", classPath(n.jars), class)
-	p := &process{node: n, cmd: exec.Command("sh", slices.Concat(shell, java, args)...), ended: make(chan struct{})}
+	java := []string{"-Dlog4j2.configurationFile=" + loggingFile, "-cp", classPath(n.jars), class}
+	p := &process{node: n, cmd: exec.Command("sh", slices.Concat(shell, flags, java, args)...), ended: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = n.dir, output, output
 	separate(p.cmd)
 	if err := p.cmd.Start(); err != nil {
