@@ -20,6 +20,7 @@ import (
 
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/internal/certs/certstest"
+	"github.com/backend-platform/sdk/internal/locked"
 )
 
 // An authority issues certificates into files.
@@ -169,20 +170,9 @@ func whoIsThere(client *http.Client) (string, error) {
 }
 
 // A lockedBuffer is a log that is read while it may be written to.
-type lockedBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
+type lockedBuffer struct{ locked.Buffer }
 
 func (b *lockedBuffer) lines(part string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	return strings.Count(b.String(), part)
 }
 

@@ -12,6 +12,7 @@
 //   - spans: starts spans where somebody may see them
 //   - validate: calls the method Validate of a decoded value
 //   - retrycases: for tests, what becomes of a call after an attempt, in both loops that retry
+//   - locked: for tests, a buffer that many goroutines may write to and read
 //   - memnet: for tests, a listener in memory, whose waits let virtual time go on
 //
 // # What it guarantees

@@ -81,7 +81,7 @@ func TestNamesAndBytesAreSearchedToo(t *testing.T) {
 		if got, err := base64.StdEncoding.DecodeString(line["note"].(string)); err != nil || string(got) != want {
 			t.Errorf("bytes %q became %q, %v", c.Text, got, err)
 		}
-		out.buf.Reset()
+		out.Reset()
 	}
 }
 

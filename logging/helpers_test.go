@@ -1,37 +1,21 @@
 package logging_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 	"testing"
 
 	"go.uber.org/zap"
 
+	"github.com/backend-platform/sdk/internal/locked"
 	"github.com/backend-platform/sdk/logging"
 )
 
 // lines is an output that many goroutines may read and write.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
+type lines struct{ locked.Buffer }
 
 // all returns every line, decoded; a line that is no JSON, or has one key twice, fails the test.
 func (l *lines) all(tb testing.TB) []map[string]any {

@@ -275,7 +275,7 @@ func TestServiceThatSetsNothingWritesJSONAndNothingElse(t *testing.T) {
 		t.Errorf("%v, standard error says %q", err, &stderr)
 	}
 	var out lines
-	out.buf.WriteString(stdout.String())
+	_, _ = out.Write([]byte(stdout.String()))
 	all := out.all(t)
 	if len(all) != 3 {
 		t.Fatalf("got %s", &stdout)

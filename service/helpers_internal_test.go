@@ -1,7 +1,6 @@
 package service
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
+	"github.com/backend-platform/sdk/internal/locked"
 	"github.com/backend-platform/sdk/internal/memnet"
 	"github.com/backend-platform/sdk/logging"
 )
@@ -26,7 +26,7 @@ type life struct {
 	public, admin *memnet.Listener
 	signals       chan os.Signal
 	done          chan error
-	log           logbook
+	log           locked.Buffer
 	began         time.Time
 
 	mu     sync.Mutex
@@ -91,24 +91,6 @@ func (l *life) call(path string) {
 	l.t.Helper()
 	go func() { _, _, _ = l.get(l.public, path) }()
 	synctest.Wait()
-}
-
-// logbook takes log lines.
-type logbook struct {
-	mu    sync.Mutex
-	bytes bytes.Buffer
-}
-
-func (b *logbook) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.bytes.Write(p)
-}
-
-func (b *logbook) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.bytes.String()
 }
 
 // lastLine is what the last line says.

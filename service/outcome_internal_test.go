@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/backend-platform/sdk/internal/locked"
 	"github.com/backend-platform/sdk/internal/memnet"
 )
 
@@ -237,7 +238,7 @@ func TestATakenAddressFailsTheStart(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := c.cfg
 			cfg.NoGlobals, cfg.MemoryRatio = true, -1
-			var log logbook
+			var log locked.Buffer
 			cfg.Logging.Output = &log
 			closed := false
 			err := Run(t.Context(), cfg, func(_ context.Context, s *Service) error {
@@ -302,7 +303,7 @@ func TestAFailingOnStopFailsTheStopAndStopsNobodyElse(t *testing.T) {
 func TestRunEndsWithItsContext(t *testing.T) {
 	type key struct{}
 	synctest.Test(t, func(t *testing.T) {
-		var log logbook
+		var log locked.Buffer
 		ctx, cancel := context.WithCancelCause(context.WithValue(t.Context(), key{}, "shard 3"))
 		done := make(chan error, 1)
 		cfg := Config{Listener: memnet.Listen(), AdminListener: memnet.Listen(), NoGlobals: true, MemoryRatio: -1}

@@ -2,7 +2,6 @@
 package stop_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,11 +9,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/backend-platform/sdk/internal/locked"
 	"github.com/backend-platform/sdk/internal/memnet"
 	"github.com/backend-platform/sdk/kafka"
 	"github.com/backend-platform/sdk/kafka/kafkatest"
@@ -112,7 +111,7 @@ type warehouse struct {
 	stop     context.CancelFunc
 	done     chan error
 	stopped  time.Time
-	log      logbook
+	log      locked.Buffer
 }
 
 // start runs it. Its batches and its requests take as long as work does.
@@ -194,22 +193,4 @@ func (w *warehouse) last(t *testing.T) lastLine {
 		t.Errorf("the last line is %q (%v)", lines[len(lines)-1], err)
 	}
 	return l
-}
-
-// logbook takes log lines.
-type logbook struct {
-	mu    sync.Mutex
-	bytes bytes.Buffer
-}
-
-func (b *logbook) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.bytes.Write(p)
-}
-
-func (b *logbook) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.bytes.String()
 }

@@ -1,7 +1,6 @@
 package certs_test
 
 import (
-	"bytes"
 	"crypto/tls"
 	"encoding/pem"
 	"io"
@@ -9,11 +8,11 @@ import (
 	"net"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/backend-platform/sdk/internal/certs/certstest"
+	"github.com/backend-platform/sdk/internal/locked"
 )
 
 // authority issues certificates.
@@ -70,20 +69,9 @@ func shakeHands(t *testing.T, server, client *tls.Config) (name string, serverEr
 	return name, serverErr, clientErr
 }
 
-type lines struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.Buffer.Write(b)
-}
+type lines struct{ locked.Buffer }
 
 func (l *lines) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	return strings.Count(l.String(), text)
 }
 
