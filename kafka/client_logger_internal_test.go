@@ -35,6 +35,11 @@ func TestClientSaysTheSameEveryTenSeconds(t *testing.T) {
 		if n := out.Len(); n > 3*maxLogText+200 || !strings.Contains(out.String(), "n=7") {
 			t.Errorf("a line of %d bytes: %s", n, out.String())
 		}
+		for key := range l.last {
+			if len(key) > maxLogText+len("…") {
+				t.Errorf("%d bytes are kept to know a line again", len(key))
+			}
+		}
 	})
 }
 

@@ -1,11 +1,14 @@
 package kafka
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // One look that misses a topic moves no partitions, for a broker may lag behind; two do.
@@ -37,5 +40,31 @@ func TestPatternAsDeepAsOneMayBe(t *testing.T) {
 	}
 	if ok == 0 || refused == 0 {
 		t.Errorf("%d are taken and %d refused: the limit is not among them", ok, refused)
+	}
+}
+
+// Time that is too short for the topics that match ends a start only where there is nothing else to consume.
+func TestMatchedTopicsThatTimeIsTooShortForEndNoStart(t *testing.T) {
+	client, err := kgo.NewClient(kgo.SeedBrokers("127.0.0.1:1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	over, end := context.WithCancel(t.Context())
+	end()
+	matched := kadm.TopicDetails{"orders.de": {}, "orders.fr": {}}
+	for _, named := range [][]string{{"orders"}, nil} {
+		c, err := NewConsumer([]string{"127.0.0.1:1"}, "g", named, func(context.Context, *Record) error { return nil }, ConsumerConfig{TopicPattern: "orders[.].*"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.dead, c.subscribed = newDeadLetterWriter(c), named
+		err = c.startMatched(over, client, matched, matched.Names())
+		if named != nil && err != nil {
+			t.Errorf("with a topic that is named: %v", err)
+		}
+		if named == nil && (!errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "2 topics were not looked at")) {
+			t.Errorf("without one: %v", err)
+		}
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/backend-platform/sdk/internal/locked"
 	"github.com/backend-platform/sdk/internal/memnet"
 )
@@ -329,4 +331,29 @@ func TestRunEndsWithItsContext(t *testing.T) {
 			t.Errorf("last line: %+v", line)
 		}
 	})
+}
+
+// Who sees "service ready" may send a signal at once.
+func TestSignalsForLevelsAreTakenBeforeTheServiceIsReady(t *testing.T) {
+	taken, ended := false, false
+	var log locked.Buffer
+	cfg := Config{NoGlobals: true, MemoryRatio: -1, AdminAddr: "127.0.0.1:0"}
+	cfg.Logging.Output = &log
+	levels := func(*zap.Logger) (func(context.Context) error, error) {
+		taken = true
+		return func(ctx context.Context) error {
+			<-ctx.Done()
+			ended = true
+			return nil
+		}, nil
+	}
+	err := run(t.Context(), cfg, func(_ context.Context, s *Service) error {
+		if !taken {
+			t.Error("setup runs, and signals are not taken")
+		}
+		return ErrStop
+	}, process{levels: levels})
+	if err != nil || !ended {
+		t.Errorf("run = %v, and what follows the signals has ended: %v", err, ended)
+	}
 }
