@@ -2,7 +2,9 @@ package kafka
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -84,4 +86,39 @@ func TestACutWaitsForARevoke(t *testing.T) {
 	if !c.revokes.free() {
 		t.Error("the turn was not left")
 	}
+}
+
+// The end of a revoke wakes the poll, which may have partitions to read again.
+func TestTheEndOfARevokeWakesThePoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := NewConsumer([]string{"127.0.0.1:1"}, "g", []string{"orders"}, func(context.Context, *Record) error { return nil }, ConsumerConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tp := topicPartition{"orders", 0}
+		c.sched.assign(tp, describePartition("g", "test", tp))
+		c.sched.parts[tp].busy = 1 // with a handler that does not return
+		var polls atomic.Int32
+		go func() {
+			for t.Context().Err() == nil {
+				ctx, done := c.polls.enter(t.Context())
+				polls.Add(1)
+				<-ctx.Done()
+				done()
+			}
+		}()
+		synctest.Wait()
+		revoked := make(chan struct{})
+		go func() {
+			c.giveUp([]topicPartition{tp}, false)
+			close(revoked)
+		}()
+		synctest.Wait()
+		during := polls.Load()
+		<-revoked
+		synctest.Wait()
+		if after := polls.Load(); after <= during {
+			t.Errorf("%d polls while the revoke was under way, %d after it: the last one still waits", during, after)
+		}
+	})
 }

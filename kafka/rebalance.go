@@ -50,7 +50,8 @@ func (c *Consumer) giveUp(tps []topicPartition, ours bool) {
 		return
 	}
 	_ = c.revokes.take(context.Background()) // Whoever has it is bounded.
-	defer c.polls.cut()                      // It may wait for the turn, to read what it has cut off.
+	// The poll may wait for the turn, to read what it has cut off.
+	defer c.polls.cut()
 	defer c.revokes.leave()
 	c.polls.settle()
 	s, drain := c.sched, c.drainTimeout()
