@@ -136,3 +136,37 @@ func (h *madeByHand) done(r *kgo.Record) {
 		h.client.MarkCommitRecords(last)
 	}
 }
+
+// anyOrder has so many goroutines that take the next record whatever its key, and tracks no offsets: the floor of as many
+// handlers that sleep while records are fetched.
+func anyOrder(workers int) reader {
+	return func(ctx context.Context, c *consumption) error {
+		client, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.ConsumerGroup(c.group()), kgo.ConsumeTopics(c.topic), kgo.DisableAutoCommit())
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		ctx, cancel := c.until(ctx)
+		defer cancel()
+		records := make(chan *kgo.Record, workers)
+		var wg sync.WaitGroup
+		for range workers {
+			wg.Go(func() {
+				for range records {
+					c.one()
+				}
+			})
+		}
+		for ctx.Err() == nil {
+			client.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
+				select {
+				case records <- r:
+				case <-ctx.Done():
+				}
+			})
+		}
+		close(records)
+		wg.Wait()
+		return nil
+	}
+}

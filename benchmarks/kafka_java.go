@@ -24,6 +24,9 @@ const (
 	warmShare   = 3
 )
 
+// anyOrderMode before the number of workers makes this program the floor instead of the SDK.
+const anyOrderMode = "any-order-"
+
 const javaPlain = "Java's poll loop"
 
 // javaRows need a real cluster, Java and Maven.
@@ -34,7 +37,10 @@ func javaRows() []processRow {
 	})
 	nothing.bars = []bar{timesTheRate(8, "parallel-consumer"), timesTheRate(0.8, javaPlain)}
 	slow, wide := javaRow(64, "takes 1 ms", 1), javaRow(256, "takes 1 ms", 1)
-	slow.bars = append([]bar{timesTheRate(1.3, "parallel-consumer")}, javaShares()...)
+	slow.processes = append(slow.processes, process{
+		"kgo, any order", "the floor: a poll loop for as many goroutines that take the next record, whatever its key, and commit nothing", consumer(selfCommand, anyOrderMode+"64", 1, warmRounds),
+	})
+	slow.bars = append([]bar{timesTheRate(1.3, "parallel-consumer").orWithin(0.9, "kgo, any order")}, javaShares()...)
 	wide.bars = append([]bar{timesTheRate(3, "parallel-consumer")}, javaShares()...)
 	return []processRow{nothing, slow, wide}
 }
@@ -152,7 +158,8 @@ func consumeAlone(args []string) error {
 		return fmt.Errorf("%s has %d words, want 6", consumeEnv, len(args))
 	}
 	var numbers [4]int
-	for i, arg := range args[2:] {
+	mode, floor := strings.CutPrefix(args[3], anyOrderMode)
+	for i, arg := range []string{args[2], mode, args[4], args[5]} {
 		var err error
 		if numbers[i], err = strconv.Atoi(arg); err != nil {
 			return err
@@ -163,6 +170,9 @@ func consumeAlone(args []string) error {
 		handle = oneMillisecond
 	}
 	consume := sdkConsume(workersConfig(workers))
+	if floor {
+		consume = anyOrder(workers)
+	}
 	var last spent
 	for left := rounds; left > 0; left-- {
 		c := &consumption{

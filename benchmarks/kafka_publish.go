@@ -27,7 +27,7 @@ func publishRow(on string, goroutines int) row {
 		{"kgo", "ProduceSync, without a linger as the SDK", publishing(goroutines, kgoPublisher)},
 		{"sarama", "SyncProducer, idempotent, which permits one request at a time", publishing(goroutines, saramaPublisher)},
 		{"kafka-go", "Writer, with a batch timeout of 1 ms instead of 1 s", publishing(goroutines, kafkagoPublisher)},
-	}, bars: []bar{timesTheRate(0.9, "kgo")}}
+	}, least: 100 * goroutines, bars: []bar{timesTheRate(0.9, "kgo")}}
 }
 
 // A publisher writes one record and returns when it is acknowledged.

@@ -20,6 +20,7 @@ type row struct {
 	noBar      string     // why the row has no bars
 	cannot     []cannotDo // peers that cannot do this work
 	n          int        // units in a round; 0: as many as fill its time
+	least      int        // units in a round that is filled, at the least: so that it is not all beginning
 	notQuick   bool       // a quick run has no time for it
 }
 
@@ -114,7 +115,7 @@ func measure(r row, p pace) (result, error) {
 		if err != nil {
 			return result{}, fmt.Errorf("prepare %s: %w", c.name, err)
 		}
-		if err := next.warmUp(p, r.n); err != nil {
+		if err := next.warmUp(p, r); err != nil {
 			return result{}, fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
@@ -134,13 +135,14 @@ func measure(r row, p pace) (result, error) {
 
 // warmUp finds how many units fill a round, by the fastest of a few tries: one that the machine delayed would make short
 // rounds, in which what a collection of garbage empties is filled again.
-func (p *prepared) warmUp(pace pace, fixed int) error {
-	if fixed > 0 {
-		p.n = max(fixed/pace.part, min(fixed, fewest))
+func (p *prepared) warmUp(pace pace, r row) error {
+	if r.n > 0 {
+		p.n = max(r.n/pace.part, min(r.n, fewest))
 		_, err := p.work(p.n)
 		return err
 	}
-	for p.n = 1; ; p.n *= 2 {
+	least := max(r.least/pace.part, 1)
+	for p.n = least; ; p.n *= 2 {
 		took, err := p.work(p.n)
 		if err != nil {
 			return err
@@ -153,7 +155,7 @@ func (p *prepared) warmUp(pace pace, fixed int) error {
 				}
 				took = min(took, again)
 			}
-			p.n = max(int(float64(p.n)*float64(pace.round)/float64(max(took, 1))), 1)
+			p.n = max(int(float64(p.n)*float64(pace.round)/float64(max(took, 1))), least)
 			return nil
 		}
 	}

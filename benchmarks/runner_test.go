@@ -71,7 +71,7 @@ func TestRoundsFillTheirTime(t *testing.T) {
 	c := taking("sdk", time.Microsecond, &calls)
 	w, _, _ := c.prepare()
 	p := &prepared{contender: c, work: w}
-	if err := p.warmUp(pace{round: 10 * time.Millisecond, part: 1}, 0); err != nil || p.n != 10_000 {
+	if err := p.warmUp(pace{round: 10 * time.Millisecond, part: 1}, row{}); err != nil || p.n != 10_000 {
 		t.Errorf("%d units of 1 µs for 10 ms, %v", p.n, err)
 	}
 }
