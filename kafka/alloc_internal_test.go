@@ -30,7 +30,7 @@ func TestRecordAllocations(t *testing.T) {
 		}
 		c.offer(p, records)
 		for range records {
-			it, _ := s.nextLocked()
+			it, _, _ := s.nextLocked()
 			f := w.attempt(w.takeLocked(it, now), it, now)
 			c.metrics.processed(it.part.describe, time.Millisecond, f.code)
 			w.current, w.part = nil, nil

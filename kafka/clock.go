@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -56,13 +57,16 @@ func (c *Consumer) expireLocked(now time.Time) time.Time {
 	}
 	c.nextDeadline = time.Time{}
 	for _, w := range c.workers {
-		switch {
-		case w.current == nil || w.ctx.Err() != nil:
-		case w.deadline.After(now):
-			c.nextDeadline = earlier(c.nextDeadline, w.deadline)
+		if r := w.run; r != nil && r.current == nil { // It began at most a timeout ago.
+			c.sched.breakUpLocked(r.part, now)
+		}
+		switch d, _ := w.holdsLocked(); {
+		case d == nil || d.session.Err() != nil:
+		case d.expiry().After(now):
+			c.nextDeadline = earlier(c.nextDeadline, d.expiry())
 		default:
-			w.current.ended.Store(endedByTimeout)
-			w.cancel(context.DeadlineExceeded)
+			d.ended.Store(endedByTimeout)
+			d.session.cancel(context.DeadlineExceeded)
 		}
 	}
 	return c.nextDeadline
@@ -71,10 +75,9 @@ func (c *Consumer) expireLocked(now time.Time) time.Time {
 // endLocked ends the contexts of the handlers that work on the partitions.
 func (c *Consumer) endLocked(lost []*partition) {
 	for _, w := range c.workers {
-		for _, p := range lost {
-			if w.current != nil && w.part == p && w.current.ended.CompareAndSwap(endedNot, endedByUs) {
-				w.cancel(errRevoked)
-			}
+		d, p := w.holdsLocked()
+		if d != nil && slices.Contains(lost, p) && d.ended.CompareAndSwap(endedNot, endedByUs) {
+			d.session.cancel(errRevoked)
 		}
 	}
 }

@@ -108,6 +108,7 @@ func NewConsumer(brokers []string, group string, topics []string, handler Handle
 		revokes:  make(turn, 1),
 	}
 	c.sched.plan = newRetryPlan(cfg)
+	c.sched.items = c.newItems
 	c.pattern = pattern
 	c.errs.log = c.log
 	c.polls.cond.L = &c.polls.mu
@@ -171,7 +172,7 @@ func (c *Consumer) consume(ctx context.Context) error {
 		c.workers = append(c.workers, &worker{c: c, base: base})
 	}
 	for _, w := range c.workers {
-		wg.Go(w.run)
+		wg.Go(w.loop)
 	}
 	wg.Go(func() { c.keepTime(inner) })
 	wg.Go(c.commitLoop)

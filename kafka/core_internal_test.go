@@ -33,7 +33,7 @@ func TestWorkersAreWokenAfterAPauseInWhichAllWereBusy(t *testing.T) {
 		wg.Go(func() {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			it, _ := b.nextLocked()
+			it, _, _ := b.nextLocked()
 			taken = it != nil
 		})
 		synctest.Wait()

@@ -31,6 +31,8 @@ type intake struct {
 	// due is when the first record is that waits for its time; zero: none does.
 	due time.Time
 	now time.Time // of the look at it; zero before the first record that may have to wait
+	// hasty says that partitions may have lanes, gathering that one is to have it soon.
+	hasty, gathering bool
 	// cut are the partitions to be read again.
 	cut []*partition
 }
@@ -92,7 +94,7 @@ func (in *intake) takeLocked(room int) (*partition, []*kgo.Record) {
 	if room == 0 {
 		return nil, nil
 	}
-	in.due, in.now = time.Time{}, time.Time{}
+	in.due, in.now, in.gathering = time.Time{}, time.Time{}, false
 	for range len(in.queue) {
 		f := in.queue[0]
 		in.queue = in.queue[1:]
@@ -104,10 +106,14 @@ func (in *intake) takeLocked(room int) (*partition, []*kgo.Record) {
 			delete(in.held, f.part)
 		case f.part.waits():
 			in.queue = append(in.queue, f)
-		case in.undue(f):
+		case in.undue(f), in.gathers(f.part):
 			in.queue = append(in.queue, f)
 		default:
-			run := f.take(f.dueLater(min(room, intakeRun), in.now))
+			n := intakeRun
+			if in.hasty && f.part.laned() {
+				n = maxRun
+			}
+			run := f.take(f.dueLater(min(room, n), in.now))
 			in.drop(run)
 			if f.records > 0 {
 				in.queue = append(in.queue, f)
@@ -126,11 +132,43 @@ func (in *intake) takeLocked(room int) (*partition, []*kgo.Record) {
 	return nil, nil
 }
 
+// A partition whose records were dealt by key has a lane again only when none of them is
+// in flight. While others come behind them that would hardly ever be, so for that it is
+// kept from the workers for a moment, now and then.
+const (
+	gatherFor   = time.Millisecond
+	gatherEvery = 100 * time.Millisecond
+)
+
+// gathers reports whether the partition is kept from the workers, and notes until when.
+func (in *intake) gathers(p *partition) bool {
+	if !in.hasty || p.retry != nil || p.blocked > 0 || p.laned() {
+		return false
+	}
+	in.look()
+	if in.now.Sub(p.gathered) >= gatherEvery {
+		p.gathered = in.now
+	}
+	until := p.gathered.Add(gatherFor)
+	if !in.now.Before(until) {
+		return false
+	}
+	in.due, in.gathering = earlier(in.due, until), true
+	return true
+}
+
+// look reads the clock once for all partitions.
+func (in *intake) look() {
+	if in.now.IsZero() {
+		in.now = time.Now()
+	}
+}
+
 // readyLocked reports whether there is a record that may be handled.
 func (in *intake) readyLocked() bool {
 	in.now = time.Time{}
 	for _, f := range in.queue {
-		if !f.part.revoked && !f.part.waits() && !in.undue(f) {
+		if !f.part.revoked && !f.part.waits() && !in.undue(f) && !in.gathers(f.part) {
 			return true
 		}
 	}
@@ -166,35 +204,45 @@ func recordSize(r *kgo.Record) int64 {
 
 // offer takes records of a partition into flight.
 func (c *Consumer) offer(p *partition, records []*kgo.Record) {
-	items := c.newItems(p, records)
 	s := c.sched
-	taken := int64(0)
+	taken := 0
 	s.mu.Lock()
-	for i := range items {
-		if s.offerLocked(p, &items[i]) {
-			taken++
+	if s.laneLocked(p) {
+		taken = s.offerRunLocked(p, records)
+	} else {
+		s.mu.Unlock()
+		made := c.newItems(p, records)
+		s.mu.Lock()
+		for _, it := range made {
+			if s.offerLocked(p, it) {
+				taken++
+			}
 		}
 	}
 	s.wakeLocked()
 	s.mu.Unlock()
 	if taken > 0 {
-		c.metrics.consumed.Add(context.Background(), taken, p.describe.topic...)
+		c.metrics.consumed.Add(context.Background(), int64(taken), p.describe.topic...)
 	}
 }
 
 // newItems copies records out of the client's batch; keys, values and header
-// values still point into it. The items are one allocation, and live as long as
-// the last of them: they must be few.
-func (c *Consumer) newItems(p *partition, records []*kgo.Record) []item {
-	items := make([]item, len(records))
-	for i, r := range records {
-		it := &items[i]
-		it.source, it.size = r, recordSize(r)
-		if it.hash = uint64(r.Offset); !c.cfg.Unordered { // Or else each has an order of its own.
-			it.hash = c.sched.hash(r.Key)
+// values still point into it. The items of a few records are one allocation, and live
+// as long as the last of them.
+func (c *Consumer) newItems(p *partition, records []*kgo.Record) []*item {
+	items := make([]*item, 0, len(records))
+	for few := range slices.Chunk(records, intakeRun) {
+		made := make([]item, len(few))
+		for i, r := range few {
+			it := &made[i]
+			it.source, it.size = r, recordSize(r)
+			if it.hash = uint64(r.Offset); !c.cfg.Unordered { // Or else each has an order of its own.
+				it.hash = c.sched.hash(r.Key)
+			}
+			it.delivery.from = c
+			it.delivery.Record = p.recordOf(r)
+			items = append(items, it)
 		}
-		it.delivery.from = c
-		it.delivery.Record = p.recordOf(r)
 	}
 	return items
 }

@@ -20,9 +20,7 @@ func (in *intake) undue(f *fetched) bool {
 	if f.part.retry == nil {
 		return false
 	}
-	if in.now.IsZero() {
-		in.now = time.Now() // Once for all partitions.
-	}
+	in.look()
 	due := f.waitsUntil(in.now)
 	in.due = earlier(in.due, due)
 	return !due.IsZero()

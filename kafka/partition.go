@@ -1,6 +1,10 @@
 package kafka
 
-import "github.com/twmb/franz-go/pkg/kgo"
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
 
 type topicPartition struct {
 	topic     string
@@ -12,6 +16,7 @@ type topicPartition struct {
 type partition struct {
 	topicPartition
 	tracker tracker
+	lane    lane
 	salt    uint64 // of its slots' places in the table
 
 	busy    int           // records in the hands of workers, or being written to the dead letters
@@ -19,6 +24,7 @@ type partition struct {
 	revoked bool          // nothing is handed out any more
 	fenced  bool          // nothing counts any more
 
+	dealt        int // records in flight that are dealt by key, those that the log has lost included
 	blocked      int
 	blockedBytes int64
 	gated        bool
@@ -36,6 +42,8 @@ type partition struct {
 	retry    *retryTopic // what this is a partition of; nil: no retry topic
 	later    *retryTopic // where records go that have spent their attempts here; nil: to the dead letters
 	attempts int         // those attempts, in a partition that has a retry topic or is one's
+
+	gathered time.Time // when it was last kept from the workers in order to have a lane
 
 	// cut says that records were not kept that are to be read again from cutAt on.
 	cut   bool

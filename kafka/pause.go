@@ -41,6 +41,7 @@ type pause struct {
 // pauseLocked stops handing out records. Attempts that were spent in the run-up
 // are given back.
 func (s *scheduler) pauseLocked(reason PauseReason, err error, now time.Time) *pause {
+	s.breakAllUpLocked(now)
 	s.pause = &pause{
 		reason: reason, since: now, err: err, fresh: true,
 		interval: s.limits.probeFirst, next: now.Add(s.limits.probeFirst),

@@ -33,6 +33,9 @@ func (q *slotQueue) pop() *slot {
 	return s
 }
 
+// lane reports whether the next slot is a partition's lane.
+func (q *slotQueue) lane() bool { return q.size > 0 && q.ring[q.head].lane }
+
 // keep removes the slots for which it reports false and keeps the order.
 func (q *slotQueue) keep(want func(*slot) bool) {
 	for range q.size {

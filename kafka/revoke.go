@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // revokeLocked stops handing out records of the partitions and drops those that
@@ -14,6 +15,7 @@ func (s *scheduler) revokeLocked(tps []topicPartition) []*partition {
 		if p == nil || p.revoked {
 			continue
 		}
+		s.breakUpLocked(p, time.Now())
 		p.revoked = true
 		if p.busy > 0 {
 			p.idle = make(chan struct{})
@@ -56,6 +58,7 @@ func (s *scheduler) dropLocked(sl *slot) {
 		keep.next = nil
 		sl.records, sl.bytes = 1, keep.size
 	}
+	sl.part.dealt -= records - sl.records
 	s.inFlight -= records - sl.records
 	s.bytes -= bytes - sl.bytes
 	if keep == nil {

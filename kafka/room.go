@@ -51,7 +51,7 @@ func (s *scheduler) roomLocked() int {
 	}
 	// A poll has its price: not for a few records while the workers have plenty.
 	// Those behind a record of their key that takes long are nothing to do.
-	if s.ready.size > s.limits.records/4 && free < s.limits.records/2 {
+	if s.ready.size+s.queued > s.limits.records/4 && free < s.limits.records/2 {
 		return 0
 	}
 	return int(min(int64(free), freeBytes/max(s.size, 1)+1))

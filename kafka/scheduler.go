@@ -5,6 +5,8 @@ import (
 	"hash/maphash"
 	"sync"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // scheduler deals the records of the assigned partitions to the workers: one
@@ -42,7 +44,9 @@ type scheduler struct {
 	behindBytes int64
 	yielding    yielding
 	sated       bool // the goroutine that polls waits until a worker has nothing to do
-	gated       int  // partitions that wait for a commit before more is fetched
+	queued      int  // records of runs that no worker has
+	running     []*run
+	gated       int // partitions that wait for a commit before more is fetched
 	wakes       wakes
 	closed      bool
 	due         time.Time // when a record of the intake may be handled that waits for its time
@@ -54,6 +58,8 @@ type scheduler struct {
 	health  health
 	flood   flood
 	pause   *pause
+
+	items func(p *partition, records []*kgo.Record) []*item // makes them
 
 	room  chan struct{} // one token: there may be room for more records
 	clock chan struct{} // one token: something is due earlier than was known
@@ -110,14 +116,27 @@ func (s *scheduler) offerLocked(p *partition, it *item) bool {
 	if p == nil || p.revoked {
 		return false
 	}
+	if p.lane.active() {
+		s.breakUpLocked(p, time.Now())
+	}
 	seq, ok := p.tracker.add(it.place())
 	if !ok {
 		return false
 	}
 	it.part, it.seq = p, seq
+	s.countLocked(it.size)
+	s.dealLocked(p, it)
+	return true
+}
+
+func (s *scheduler) countLocked(size int64) {
 	s.inFlight++
-	s.bytes += it.size
-	s.size += (it.size - s.size) / 16
+	s.bytes += size
+	s.size += (size - s.size) / 16
+}
+
+// dealLocked puts a record behind those of its key.
+func (s *scheduler) dealLocked(p *partition, it *item) {
 	sl := s.slots.find(p, it.hash)
 	if sl == nil {
 		sl = s.newSlotLocked()
@@ -125,6 +144,7 @@ func (s *scheduler) offerLocked(p *partition, it *item) bool {
 		s.slots.add(sl)
 	}
 	it.slot = sl
+	p.dealt++
 	sl.records++
 	sl.bytes += it.size
 	if sl.blocked {
@@ -132,29 +152,33 @@ func (s *scheduler) offerLocked(p *partition, it *item) bool {
 	}
 	if sl.last == nil {
 		sl.first, sl.last = it, it
-		s.ready.push(sl)
-		return true
+		if !it.inHands {
+			s.ready.push(sl)
+		}
+		return
 	}
 	sl.last.next = it
 	sl.last = it
 	s.countBehind(p, 1, it.size)
 	s.yieldLocked(p)
-	return true
 }
 
-// nextLocked hands out a record to a worker. It waits for one, says whether it
-// did, and returns nil when the scheduler is closed.
-func (s *scheduler) nextLocked() (it *item, waited bool) {
+// nextLocked hands out a record to a worker, or a run. It waits for one, says whether
+// it did, and returns neither when the scheduler is closed.
+func (s *scheduler) nextLocked() (it *item, r *run, waited bool) {
 	for !s.closed {
-		if it := s.pickLocked(time.Time{}); it != nil {
+		if r = s.pickRunLocked(); r == nil {
+			it = s.pickLocked(time.Time{})
+		}
+		if it != nil || r != nil {
 			s.wakeLocked()
 			s.hungerLocked()
-			return it, waited
+			return it, r, waited
 		}
 		waited = true
 		s.waitForWorkLocked()
 	}
-	return nil, waited
+	return nil, nil, waited
 }
 
 // pickLocked returns a record that may be handled now; now zero: the clock is
@@ -220,6 +244,12 @@ func (s *scheduler) completeLocked(it *item, v *verdict) {
 	v.fetch = s.crowdLocked(p) || v.fetch
 	v.intake = s.yieldLocked(p)
 	v.intake = s.relieveLocked() || v.intake
+	s.movedLocked(p, v)
+}
+
+// movedLocked looks at how far the partition is ahead of its mark, and of what was
+// committed.
+func (s *scheduler) movedLocked(p *partition, v *verdict) {
 	room := s.limits.ahead - s.limits.records
 	ahead := p.tracker.ahead()
 	if ahead >= room/4 {
@@ -238,6 +268,7 @@ func (s *scheduler) forgetLocked(it *item) {
 	it.next = nil
 	sl.records--
 	sl.bytes -= it.size
+	sl.part.dealt--
 	s.inFlight--
 	s.bytes -= it.size
 	if p := sl.part; sl.first == nil {

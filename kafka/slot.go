@@ -11,6 +11,7 @@ type slot struct {
 	records     int
 	bytes       int64
 	blocked     bool
+	lane        bool // it stands for the partition's lane, and holds nothing itself
 }
 
 // newSlotLocked reuses slots: most hold one record, and live as long as it.

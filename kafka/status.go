@@ -130,5 +130,13 @@ func (s *scheduler) oldestLocked() map[*partition]*kgo.Record {
 			oldest[sl.part] = r
 		}
 	}
+	for _, p := range s.parts { // One with a lane has no slots. Of a run some may be done.
+		switch l := &p.lane; {
+		case l.hands != nil:
+			oldest[p] = l.hands.records[0]
+		case len(l.runs) > 0:
+			oldest[p] = l.runs[0].records[0]
+		}
+	}
 	return oldest
 }

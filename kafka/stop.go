@@ -113,8 +113,8 @@ func (c *Consumer) await(wg *sync.WaitGroup) error {
 	defer c.sched.mu.Unlock()
 	var ids []string
 	for _, w := range c.workers {
-		if w.current != nil {
-			ids = append(ids, w.current.ID().String())
+		if d, _ := w.holdsLocked(); d != nil {
+			ids = append(ids, d.ID().String())
 		}
 	}
 	return errors.DeadlineExceeded.Wrap(fmt.Errorf("kafka: stop consumer of group %q: handlers did not return after their contexts ended, of the records %q", c.group, ids), "")

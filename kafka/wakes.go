@@ -1,6 +1,9 @@
 package kafka
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // wakes decides how many workers are awake. To wake one costs more than a fast
 // handler takes, so that a crowd of workers that wake each other for one record
@@ -39,7 +42,12 @@ func (s *scheduler) wakeLocked() {
 		s.signalLocked()
 		return
 	}
-	if !w.watched {
+	s.watchLocked()
+}
+
+// watchLocked has the clock look whether the workers that are awake are enough.
+func (s *scheduler) watchLocked() {
+	if w := &s.wakes; !w.watched {
 		w.watched, w.look = true, time.Time{}
 		token(s.clock)
 	}
@@ -65,10 +73,11 @@ func (s *scheduler) waitForWorkLocked() {
 	w.pending = false
 }
 
-// tookLocked notes how long an attempt took.
-func (s *scheduler) tookLocked(d time.Duration) {
-	s.wakes.took++
-	s.wakes.pace += (d - s.wakes.pace) / 8
+// tookLocked notes how long so many attempts took.
+func (s *scheduler) tookLocked(n int, d time.Duration) {
+	const memory = 8
+	s.wakes.took += uint64(n)
+	s.wakes.pace += (d/time.Duration(n) - s.wakes.pace) * time.Duration(min(n, memory)) / memory
 }
 
 // lookLocked wakes a worker if those that are awake are not enough: no record
@@ -79,19 +88,32 @@ func (s *scheduler) lookLocked(now time.Time) time.Time {
 	if !w.watched || now.Before(w.look) {
 		return w.look
 	}
-	if w.idle == 0 || s.ready.size == 0 || s.pause != nil {
+	slow := s.slowRunsLocked(now)
+	if (w.idle == 0 || s.ready.size == 0) && len(s.running) == 0 || s.pause != nil {
 		w.watched, w.look = false, time.Time{}
 		return w.look
 	}
 	if !w.look.IsZero() {
-		if w.took == w.before.took {
+		if slow || w.took == w.before.took {
 			w.pace = patience // From now on they wake each other.
 		}
-		if w.took == w.before.took || w.waits == w.before.waits {
+		if slow || w.took == w.before.took || w.waits == w.before.waits {
 			s.signalLocked()
 		}
 	}
 	w.before.took, w.before.waits = w.took, w.waits
 	w.look = now.Add(patience)
 	return w.look
+}
+
+// slowRunsLocked breaks up the runs that are at work since the look before.
+func (s *scheduler) slowRunsLocked(now time.Time) (found bool) {
+	for _, r := range slices.Clone(s.running) {
+		if r.looked {
+			s.breakUpLocked(r.part, now)
+			found = true
+		}
+		r.looked = true
+	}
+	return found
 }
