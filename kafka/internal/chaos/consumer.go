@@ -31,13 +31,18 @@ type consumerConfig struct {
 	instance              string
 	journal               string
 	seed                  uint64
+	fast                  bool
 }
 
 func (c consumerConfig) args() []string {
-	return []string{
+	args := []string{
 		consumerRole, "-brokers", c.brokers, "-topic", c.topic, "-group", c.group,
 		"-instance", c.instance, "-journal", c.journal, "-seed", fmt.Sprint(c.seed),
 	}
+	if c.fast { // Programs of before do not know it.
+		args = append(args, "-fast")
+	}
+	return args
 }
 
 // consume is the whole of a consumer process. It stops, and finishes what it
@@ -52,6 +57,7 @@ func consume(ctx context.Context, args []string) error {
 	flags.StringVar(&cfg.instance, "instance", "", "")
 	flags.StringVar(&cfg.journal, "journal", "", "")
 	flags.Uint64Var(&cfg.seed, "seed", 0, "")
+	flags.BoolVar(&cfg.fast, "fast", false, "")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -65,7 +71,7 @@ func consume(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	h := &handler{journal: notes, random: rand.New(rand.NewPCG(cfg.seed, 2))}
+	h := &handler{journal: notes, fast: cfg.fast, random: rand.New(rand.NewPCG(cfg.seed, 2))}
 	consumer, err := kafka.NewConsumer(strings.Split(cfg.brokers, ","), cfg.group, []string{cfg.topic}, h.handle, kafka.ConsumerConfig{
 		InstanceID:    cfg.instance,
 		GroupProtocol: kafka.GroupProtocol(os.Getenv(protocolVariable)), // of this process's parent, too
@@ -82,6 +88,7 @@ func consume(ctx context.Context, args []string) error {
 // has done.
 type handler struct {
 	journal journal
+	fast    bool
 
 	mu     sync.Mutex
 	random *rand.Rand
@@ -94,7 +101,7 @@ func (h *handler) handle(ctx context.Context, r *kafka.Record) error {
 		return errors.InvalidArgument.Wrap(err, "")
 	}
 	work, unlucky := h.chance()
-	if !sleep(ctx, work) {
+	if work > 0 && !sleep(ctx, work) {
 		return ctx.Err()
 	}
 	switch {
@@ -115,5 +122,8 @@ func (h *handler) handle(ctx context.Context, r *kafka.Record) error {
 func (h *handler) chance() (time.Duration, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.fast {
+		return 0, h.random.IntN(2000) == 0
+	}
 	return time.Duration(h.random.IntN(4000)) * time.Microsecond, h.random.IntN(10) == 0
 }

@@ -50,6 +50,7 @@ type config struct {
 	cluster string   // a command
 	brokers []string // of a cluster that is there already
 	short   bool
+	fast    bool
 	from    string // program of the consumers until the deployment; empty: this one
 }
 
@@ -72,6 +73,7 @@ func run(ctx context.Context, args []string) error {
 	flags.Uint64Var(&cfg.seed, "seed", uint64(time.Now().Unix()), "decides about records, failures and kills; the default is the `time`")
 	flags.IntVar(&cfg.records, "records", 0, "`number` of records (default 200,000; 20,000 with -short)")
 	flags.BoolVar(&cfg.short, "short", false, "kill one broker and all, not each and all, in less time")
+	flags.BoolVar(&cfg.fast, "fast", false, "handlers that take no time and seldom fail, for which the consumer does not deal records by key")
 	flags.StringVar(&cfg.cluster, "cluster", "", "`command` that runs a cluster, unless KAFKA_BROKERS names one")
 	flags.StringVar(&cfg.from, "from", "", "`program` of the consumers until the deployment, of another version; the default is this one")
 	if err := flags.Parse(args); err != nil {

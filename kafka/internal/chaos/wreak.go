@@ -99,7 +99,7 @@ func (c *chaos) consumeInChaos(ctx context.Context) error {
 	}
 	c.fleet = &fleet{
 		program: slices.Repeat([]string{cmp.Or(c.cfg.from, program)}, consumers), dir: c.dir, slots: consumers, say: c.say,
-		base: consumerConfig{brokers: strings.Join(c.brokers, ","), topic: c.topic, group: c.group, seed: c.cfg.seed},
+		base: consumerConfig{brokers: strings.Join(c.brokers, ","), topic: c.topic, group: c.group, seed: c.cfg.seed, fast: c.cfg.fast},
 	}
 	w := &writer{
 		topic: c.topic, items: items(c.cfg.seed, c.cfg.records), random: c.random(3), duration: c.duration(),
