@@ -57,8 +57,12 @@ func (c *Consumer) expireLocked(now time.Time) time.Time {
 	}
 	c.nextDeadline = time.Time{}
 	for _, w := range c.workers {
-		if r := w.run; r != nil && r.current == nil { // It began at most a timeout ago.
-			c.sched.breakUpLocked(r.part, now)
+		if r := w.run; r != nil && r.current == nil {
+			if first := r.delivery(0).expiry(); first.After(now) { // So are those behind it.
+				c.nextDeadline = earlier(c.nextDeadline, first)
+				continue
+			}
+			c.sched.breakUpLocked(r.part, now) // Only then is known which record is at work.
 		}
 		switch d, _ := w.holdsLocked(); {
 		case d == nil || d.session.Err() != nil:

@@ -134,28 +134,50 @@ func (in *intake) takeLocked(room int) (*partition, []*kgo.Record) {
 
 // A partition whose records were dealt by key has a lane again only when none of them is
 // in flight. While others come behind them that would hardly ever be, so for that it is
-// kept from the workers for a moment, now and then.
+// kept from the workers for a moment, now and then: until gatherFor has passed in which
+// none of them was done, and at most for gatherMost.
 const (
 	gatherFor   = time.Millisecond
+	gatherMost  = 20 * time.Millisecond
 	gatherEvery = 100 * time.Millisecond
 )
 
+// gathering is how long a partition is kept from the workers.
+type gathering struct {
+	until time.Time // zero: it is not
+	most  time.Time
+	dealt int       // records that were left at the last look
+	next  time.Time // not again before
+}
+
 // gathers reports whether the partition is kept from the workers, and notes until when.
 func (in *intake) gathers(p *partition) bool {
+	g := &p.gather
 	if !in.hasty || p.retry != nil || p.blocked > 0 || p.laned() {
+		g.until = time.Time{}
 		return false
 	}
 	in.look()
-	if in.now.Sub(p.gathered) >= gatherEvery {
-		p.gathered = in.now
-	}
-	until := p.gathered.Add(gatherFor)
-	if !in.now.Before(until) {
+	switch {
+	case g.until.IsZero() && in.now.Before(g.next):
+		return false
+	case g.until.IsZero():
+		g.most = in.now.Add(gatherMost)
+	case p.dealt < g.dealt && in.now.Before(g.most):
+	case in.now.Before(g.until):
+		in.due, in.gathering = earlier(in.due, g.until), true
+		return true
+	default:
+		g.until, g.next = time.Time{}, in.now.Add(gatherEvery)
 		return false
 	}
-	in.due, in.gathering = earlier(in.due, until), true
+	g.until, g.dealt = in.now.Add(gatherFor), p.dealt
+	in.due, in.gathering = earlier(in.due, g.until), true
 	return true
 }
+
+// crammed reports whether enough is here for the moment in which a partition gathers.
+func (in *intake) crammed() bool { return in.gathering && in.bytes >= fetchMaxBytes }
 
 // look reads the clock once for all partitions.
 func (in *intake) look() {

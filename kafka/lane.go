@@ -14,9 +14,10 @@ import (
 // one worker is enough for a partition. The order of the log is the order of every key.
 //
 // A lane holds all that is in flight of its partition, or nothing. As soon as a record
-// fails or takes long, the consumer pauses or the partition is revoked, it is broken up:
-// the record at work becomes an item in its worker's hands, and what was not begun is
-// dealt by key, as if there had been no lane.
+// fails, a run takes long, handlers do on average, a handler's time is over, the consumer
+// pauses or the partition is revoked, it is broken up: the record at work becomes an item
+// in its worker's hands, and what was not begun is dealt by key, as if there had been no
+// lane. What a run has done counts when it ends or is broken up.
 type lane struct {
 	slot  slot   // its place in the queue of what is ready
 	runs  []*run // to be handled, in their order
@@ -36,7 +37,7 @@ type run struct {
 	progress   atomic.Uint64
 	deliveries [maxRun / runChunk][]delivery // of those that were begun
 	settled    int                           // records that are complete
-	current    *item                         // the next of them, which was at work when it was broken up
+	current    *item                         // the first that is not, which was at work when it was broken up
 	looked     bool                          // the clock has seen it
 }
 
@@ -113,6 +114,7 @@ func (s *scheduler) offerRunLocked(p *partition, records []*kgo.Record) (taken i
 	l.runs = append(l.runs, r)
 	s.queued += taken
 	if l.hands == nil && len(l.runs) == 1 {
+		p.gather = gathering{}
 		l.slot = slot{part: p, lane: true}
 		s.ready.push(&l.slot)
 	}
@@ -127,9 +129,8 @@ func (s *scheduler) pickRunLocked() *run {
 	p := s.ready.pop().part
 	l := &p.lane
 	r := l.runs[0]
-	if l.runs, l.hands = l.runs[1:], r; len(l.runs) == 0 {
-		l.runs = nil // A lane that is empty for long keeps nothing of what it had.
-	}
+	l.runs[0] = nil // A lane keeps nothing of what it had.
+	l.runs, l.hands = l.runs[1:], r
 	r.progress.Store(uint64(len(r.records)))
 	r.begin(0)
 	p.busy++
@@ -216,7 +217,8 @@ func (s *scheduler) breakUpLocked(p *partition, now time.Time) {
 		}
 	}
 	l.runs = nil
-	// Nothing complete is behind a record that is not: the verdict has nothing to say.
+	// What is complete behind a record that is not, because the log has lost it, is less than
+	// what may be in flight: the partition is no more stuck than before, and the verdict says nothing.
 	s.movedLocked(p, new(verdict))
 	if s.roomLocked() > 0 {
 		token(s.room) // What is dealt behind one key leaves the others with nothing to do.

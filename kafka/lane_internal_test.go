@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"runtime"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -116,36 +115,40 @@ func TestALaneIsBrokenUpAtAnyMoment(t *testing.T) {
 }
 
 // A partition whose records were dealt by key gets its lane back while more of them come,
-// and one with a record that takes long is not kept waiting for it.
+// however many there are, and one with a record that takes long is not kept waiting for it.
 func TestAPartitionGathersForItsLane(t *testing.T) {
-	c, p := newLane(t, func(context.Context, *Record) error { return nil })
-	s := c.sched
-	s.wakes.pace = patience
-	c.offer(p, logOf(0, 3))
-	s.wakes.pace = 0
-	in := &intake{hasty: true}
-	in.add(p, logOf(3, 200))
-	if q, _ := in.takeLocked(100); q != nil || in.due.IsZero() || in.readyLocked() {
-		t.Fatalf("records come while others are dealt by key; to be looked at again: %v", in.due)
-	}
-	var held []*item
-	for range 2 {
-		held = append(held, s.pickLocked(time.Now()))
-	}
-	p.gathered = p.gathered.Add(-gatherFor)
-	if q, records := in.takeLocked(100); q != p || len(records) != intakeRun {
-		t.Fatalf("%d records after the time to gather, want %d", len(records), intakeRun)
-	}
-	for _, it := range held {
-		s.finishLocked(it, failure{}, time.Now())
-	}
-	s.finishLocked(s.pickLocked(time.Now()), failure{}, time.Now())
-	if q, records := in.takeLocked(100); q != p || len(records) != maxRun {
-		t.Fatalf("%d records when nothing is in flight, want a run of %d", len(records), maxRun)
-	}
-	if left := slices.Collect(s.slots.all); left != nil {
-		t.Errorf("%d slots are left", len(left))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c, p := newLane(t, func(context.Context, *Record) error { return nil })
+		s := c.sched
+		s.wakes.pace = patience
+		c.offer(p, logOf(0, 15))
+		s.wakes.pace = 0
+		in := &intake{hasty: true}
+		in.add(p, logOf(15, 200))
+		handle := func() {
+			s.finishLocked(s.pickLocked(time.Now()), failure{}, time.Now())
+		}
+		long := s.pickLocked(time.Now())
+		for p.dealt > 7 { // Each one that is done extends the time.
+			if q, _ := in.takeLocked(100); q != nil || in.due.IsZero() || in.readyLocked() {
+				t.Fatalf("records come beside %d that are dealt by key; to be looked at again: %v", p.dealt, in.due)
+			}
+			handle()
+			time.Sleep(gatherFor)
+		}
+		in.takeLocked(100)
+		time.Sleep(gatherFor)
+		if q, records := in.takeLocked(100); q != p || len(records) != intakeRun {
+			t.Fatalf("%d records while one takes long, want %d", len(records), intakeRun)
+		}
+		s.finishLocked(long, failure{}, time.Now())
+		for p.dealt > 0 {
+			handle()
+		}
+		if q, records := in.takeLocked(100); q != p || len(records) != maxRun {
+			t.Fatalf("%d records when nothing is in flight, want a run of %d", len(records), maxRun)
+		}
+	})
 }
 
 // A record that the log has lost to an unclean election may still be at work. Its
@@ -217,26 +220,48 @@ func noBroker(ctx context.Context, _, _ string) (net.Conn, error) {
 	return nil, ctx.Err()
 }
 
-// A partition that is idle keeps nothing of the records that it had.
-func TestAnIdleLaneKeepsNothing(t *testing.T) {
+// A lane keeps nothing of the records that it had, neither when it is idle nor when more of
+// them always come.
+func TestALaneKeepsNothingOfWhatIsDone(t *testing.T) {
+	for name, waiting := range map[string]int{"idle": 0, "busy": 7} {
+		t.Run(name, func(t *testing.T) {
+			c, p := newLane(t, func(context.Context, *Record) error { return nil })
+			var kept []weak.Pointer[kgo.Record]
+			for i := range waiting + 1 {
+				records := logOf(int64(10*i), 10)
+				kept = append(kept, weak.Make(records[0]))
+				c.offer(p, records)
+			}
+			c.sched.finishRunLocked(c.sched.pickRunLocked(), failure{}, time.Now())
+			runtime.GC()
+			for i, record := range kept {
+				if there := record.Value() != nil; there != (i > 0) {
+					t.Errorf("run %d is kept: %v", i, there)
+				}
+			}
+			runtime.KeepAlive(c)
+		})
+	}
+}
+
+// The clock comes for a handler that began before. A run that began since then has time, and
+// a break-up would cost it its lane.
+func TestTheClockLeavesARunThatHasTime(t *testing.T) {
 	c, p := newLane(t, func(context.Context, *Record) error { return nil })
-	s, w := c.sched, &worker{c: c, base: t.Context()}
-	var kept []weak.Pointer[kgo.Record]
-	for i := range 8 {
-		records := logOf(int64(i*maxRun), maxRun)
-		kept = append(kept, weak.Make(records[0]))
-		s.wakes.pace = 0 // However slow the machine is.
-		c.offer(p, records)
-		s.mu.Lock()
-		_, r, _ := s.nextLocked()
-		w.runLocked(r, c.now())
-		s.mu.Unlock()
+	w := &worker{c: c, base: t.Context()}
+	c.workers = []*worker{w}
+	c.offer(p, logOf(0, 10))
+	c.sched.mu.Lock()
+	defer c.sched.mu.Unlock()
+	now := c.now()
+	w.run = c.sched.pickRunLocked()
+	w.deliver(w.run, 0, now)
+	c.nextDeadline = now
+	if next := c.expireLocked(now); w.run.current != nil || !next.Equal(now.Add(c.cfg.HandlerTimeout)) {
+		t.Errorf("broken up: %v; the clock comes again in %v", w.run.current != nil, next.Sub(now))
 	}
-	runtime.GC()
-	for i, record := range kept {
-		if record.Value() != nil {
-			t.Errorf("run %d is kept", i)
-		}
+	c.expireLocked(now.Add(c.cfg.HandlerTimeout))
+	if d, _ := w.holdsLocked(); d == nil || d.session.Err() == nil {
+		t.Error("the handler of a run whose time is over goes on")
 	}
-	runtime.KeepAlive(c)
 }

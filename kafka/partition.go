@@ -1,10 +1,6 @@
 package kafka
 
-import (
-	"time"
-
-	"github.com/twmb/franz-go/pkg/kgo"
-)
+import "github.com/twmb/franz-go/pkg/kgo"
 
 type topicPartition struct {
 	topic     string
@@ -19,7 +15,7 @@ type partition struct {
 	lane    lane
 	salt    uint64 // of its slots' places in the table
 
-	busy    int           // records in the hands of workers, or being written to the dead letters
+	busy    int           // records, and a run, in the hands of workers, or being written to the dead letters
 	idle    chan struct{} // closed when busy is 0; nil before the revoke
 	revoked bool          // nothing is handed out any more
 	fenced  bool          // nothing counts any more
@@ -43,7 +39,7 @@ type partition struct {
 	later    *retryTopic // where records go that have spent their attempts here; nil: to the dead letters
 	attempts int         // those attempts, in a partition that has a retry topic or is one's
 
-	gathered time.Time // when it was last kept from the workers in order to have a lane
+	gather gathering
 
 	// cut says that records were not kept that are to be read again from cutAt on.
 	cut   bool

@@ -67,7 +67,7 @@ func (c *Consumer) poll(ctx context.Context, client *kgo.Client) error {
 		in.hasty = s.hastyLocked()
 		p, records := in.takeLocked(room)
 		s.sated = p == nil && room > 0 && s.satedLocked(&in)
-		enough := p == nil && (room == 0 || in.gathering && in.bytes >= fetchMaxBytes) || s.sated
+		enough := p == nil && (room == 0 || in.crammed()) || s.sated
 		if p == nil && room > 0 {
 			s.awaitLocked(in.due)
 		}
@@ -110,6 +110,10 @@ func (c *Consumer) fetch(ctx context.Context, client *kgo.Client, in *intake, ro
 		return nil // Fetching of a partition was resumed meanwhile.
 	}
 	s.awaitLocked(in.due) // Or one gathers only now.
+	if in.crammed() {
+		s.mu.Unlock()
+		return nil
+	}
 	if s.pause == nil && in.bytes+s.bytes < s.limits.bytes {
 		room = -1 // All that the client holds: then it fetches again meanwhile.
 	}

@@ -43,10 +43,10 @@ type scheduler struct {
 	behind      int
 	behindBytes int64
 	yielding    yielding
-	sated       bool // the goroutine that polls waits until a worker has nothing to do
-	queued      int  // records of runs that no worker has
-	running     []*run
-	gated       int // partitions that wait for a commit before more is fetched
+	sated       bool   // the goroutine that polls waits until a worker has nothing to do
+	queued      int    // records of runs that no worker has
+	running     []*run // in the hands of workers
+	gated       int    // partitions that wait for a commit before more is fetched
 	wakes       wakes
 	closed      bool
 	due         time.Time // when a record of the intake may be handled that waits for its time

@@ -376,7 +376,13 @@ func (m *model) elect(p *modelPartition) {
 	}
 	at := p.log[from].offset
 	p.committed, p.fetched = min(p.committed, at), from+1
-	if !m.s.offerLocked(p.current, m.item(p.record(p.log[from]))) {
+	taken := false
+	if first := p.record(p.log[from]); m.s.laneLocked(p.current) {
+		taken = m.s.offerRunLocked(p.current, []*kgo.Record{first}) == 1
+	} else {
+		taken = m.s.offerLocked(p.current, m.item(first))
+	}
+	if !taken {
 		m.fatalf("offset %d of a new leader of %v was refused", at, p.tp)
 	}
 	for key, last := range p.lastDone {

@@ -23,7 +23,8 @@ type Status struct {
 	NextProbe time.Time
 	// Partitions is how many partitions the consumer has.
 	Partitions int
-	// InFlight is how many records are fetched and not done.
+	// InFlight is how many records are fetched and not done. While handlers take next
+	// to no time, it and Handled may be behind by a few records for each worker.
 	InFlight int
 	// Waiting is how many of them cannot be handled now: they wait for another
 	// attempt or to be dead letters, or are of the same key behind such a record.

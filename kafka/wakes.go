@@ -12,7 +12,7 @@ import (
 // enough.
 type wakes struct {
 	idle     int  // workers that wait
-	handling int  // records in the hands of workers
+	handling int  // records and runs in the hands of workers
 	pending  bool // a worker was woken and has not looked yet
 
 	pace    time.Duration // moving average of an attempt's time
@@ -81,8 +81,8 @@ func (s *scheduler) tookLocked(n int, d time.Duration) {
 }
 
 // lookLocked wakes a worker if those that are awake are not enough: no record
-// was handled since the last look, or there was always one more. It returns when
-// to look again; zero: when told.
+// was handled since the last look, or there was always one more, or a run has been at
+// work since then. It returns when to look again; zero: when told.
 func (s *scheduler) lookLocked(now time.Time) time.Time {
 	w := &s.wakes
 	if !w.watched || now.Before(w.look) {
@@ -97,7 +97,7 @@ func (s *scheduler) lookLocked(now time.Time) time.Time {
 		if slow || w.took == w.before.took {
 			w.pace = patience // From now on they wake each other.
 		}
-		if slow || w.took == w.before.took || w.waits == w.before.waits {
+		if s.ready.size > 0 && (slow || w.took == w.before.took || w.waits == w.before.waits) {
 			s.signalLocked()
 		}
 	}

@@ -96,7 +96,8 @@ func (w *worker) oneLocked(it *item, started time.Time) (verdict, time.Time) {
 	return s.finishLocked(it, f, now), now
 }
 
-// runLocked handles a run in the same way. The verdict is about the record.
+// runLocked handles a run in the same way. The verdict is about the record that it returns;
+// nil: the run went through.
 func (w *worker) runLocked(r *run, started time.Time) (*item, verdict, time.Time) {
 	s := w.c.sched
 	w.run = r
