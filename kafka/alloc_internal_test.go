@@ -20,13 +20,13 @@ func TestRecordAllocations(t *testing.T) {
 	c.sched.assign(tp, describePartition("g", "test", tp))
 	s, p, now := c.sched, c.sched.parts[tp], time.Now()
 	w := &worker{c: c, base: t.Context()}
-	records := make([]*kgo.Record, intakeRun)
+	records := make([]*kgo.Record, itemChunk)
 	for i := range records {
 		records[i] = &kgo.Record{Topic: "orders", Key: []byte{byte(i)}, Value: make([]byte, 256), Timestamp: now}
 	}
 	run := func() {
 		for _, r := range records {
-			r.Offset += intakeRun
+			r.Offset += itemChunk
 		}
 		c.offer(p, records)
 		for range records {
@@ -46,6 +46,6 @@ func TestRecordAllocations(t *testing.T) {
 	// The items are one, a context is four for every 64 records. The client's own
 	// come on top.
 	if allocs := testing.AllocsPerRun(1000, run); allocs > 2 {
-		t.Errorf("%v allocations for %d records, want at most 2", allocs, intakeRun)
+		t.Errorf("%v allocations for %d records, want at most 2", allocs, itemChunk)
 	}
 }

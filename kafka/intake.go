@@ -59,10 +59,9 @@ func (f *fetched) take(n int) []*kgo.Record {
 	return first[:n:n]
 }
 
-// intakeRun is how many records of a partition are taken into flight at a time.
-// They share an allocation: 15 items of 256 bytes fill one of 4 KiB, which has a
-// header; 16 would take one of 4.75 KiB.
-const intakeRun = 15
+// itemChunk is how many records of a partition are dealt by key at a time. They share an
+// allocation: so many items of 248 bytes fill one of 4 KiB, which has a header.
+const itemChunk = 16
 
 // hoard is how many records of a partition may wait in the intake for those of the
 // partition in flight while the others are asked for more.
@@ -109,7 +108,7 @@ func (in *intake) takeLocked(room int) (*partition, []*kgo.Record) {
 		case in.undue(f), in.gathers(f.part):
 			in.queue = append(in.queue, f)
 		default:
-			n := intakeRun
+			n := itemChunk
 			if in.hasty && f.part.laned() {
 				n = maxRun
 			}
@@ -253,7 +252,7 @@ func (c *Consumer) offer(p *partition, records []*kgo.Record) {
 // as long as the last of them.
 func (c *Consumer) newItems(p *partition, records []*kgo.Record) []*item {
 	items := make([]*item, 0, len(records))
-	for few := range slices.Chunk(records, intakeRun) {
+	for few := range slices.Chunk(records, itemChunk) {
 		made := make([]item, len(few))
 		for i, r := range few {
 			it := &made[i]

@@ -36,7 +36,7 @@ func order(in *intake, room int) (partitions []int32) {
 // Records without a key have one order in each partition: if a partition came
 // only after the one before, one worker would do all.
 func TestPartitionsTakeTurns(t *testing.T) {
-	in, _ := newIntake(2*intakeRun, intakeRun+1, 1)
+	in, _ := newIntake(2*itemChunk, itemChunk+1, 1)
 	got := slices.Compact(order(in, 1000))
 	if want := []int32{0, 1, 2, 0, 1}; !slices.Equal(got, want) {
 		t.Errorf("partitions came in the order %v, want %v", got, want)

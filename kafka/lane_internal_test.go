@@ -138,8 +138,8 @@ func TestAPartitionGathersForItsLane(t *testing.T) {
 		}
 		in.takeLocked(100)
 		time.Sleep(gatherFor)
-		if q, records := in.takeLocked(100); q != p || len(records) != intakeRun {
-			t.Fatalf("%d records while one takes long, want %d", len(records), intakeRun)
+		if q, records := in.takeLocked(100); q != p || len(records) != itemChunk {
+			t.Fatalf("%d records while one takes long, want %d", len(records), itemChunk)
 		}
 		s.finishLocked(long, failure{}, time.Now())
 		for p.dealt > 0 {
