@@ -177,6 +177,15 @@ func (c *cluster) pass(d time.Duration) {
 	}
 }
 
+// hours is hours on kfake. On a real cluster no test is that long, and a partition whose
+// fetching is resumed would wait a minute for the fetch of the others that is under way.
+func (c *cluster) hours(cfg kafka.ConsumerConfig) kafka.ConsumerConfig {
+	if c.fake == nil {
+		return cfg
+	}
+	return hours(cfg)
+}
+
 // calm lets time pass in which nothing is to happen: the time that would show it
 // on kfake, where it costs nothing, and a moment on a real cluster.
 func (c *cluster) calm(virtual time.Duration) {

@@ -70,27 +70,27 @@ func TestPromiseADeadLetterOfAnOldRecordIsNew(t *testing.T) {
 // ever; share groups: given up, lag 0), that takes no writes with all in-sync
 // replicas (acks=1 does not see it), or that refuses the record's size. And: retries
 // were exhausted, and the next record committed past it (components-contrib#3849).
-// Whatever it is, the record's offset is not committed, the others go on, and the
-// dead letter is written once that works.
+// Whatever it is, the record's offset is not committed, its partition waits, the other
+// partitions go on, and the dead letter is written once that works.
 func TestPromiseADeadLetterThatCannotBeWrittenIsNotLost(t *testing.T) {
 	large := make([]byte, 50_000)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(large) // does not compress
 	type means struct {
-		name string
-		hurt func(c *cluster, dlq string) (mend func())
+		name    string
+		configs []string // of the topic from the beginning: a later change has its effect at any time
+		hurt    func(c *cluster, dlq string) (mend func())
 	}
 	all := []means{
-		{"missing", func(c *cluster, dlq string) func() {
+		{"missing", nil, func(c *cluster, dlq string) func() {
 			c.deleteTopic(dlq)
-			return func() { c.create(dlq, 1) }
+			return func() { c.create(dlq, 2) }
 		}},
-		{"too large", func(c *cluster, dlq string) func() {
-			c.configure(dlq, "max.message.bytes", "20000")
+		{"too large", []string{"max.message.bytes", "20000"}, func(c *cluster, dlq string) func() {
 			return func() { c.configure(dlq, "max.message.bytes", "200000") }
 		}},
 	}
 	if os.Getenv(brokersVariable) == "" { // Kafka 4 has no topic that wants more replicas than it has.
-		all = append(all, means{"too few replicas", func(c *cluster, dlq string) func() {
+		all = append(all, means{"too few replicas", nil, func(c *cluster, dlq string) func() {
 			c.watchAcks()
 			return c.fake.Fault(kafkatest.Fault{Topic: dlq, Err: kerr.NotEnoughReplicas, Times: -1}).Lift
 		}})
@@ -98,11 +98,11 @@ func TestPromiseADeadLetterThatCannotBeWrittenIsNotLost(t *testing.T) {
 	for _, tc := range all {
 		t.Run(tc.name, func(t *testing.T) {
 			promise(t, func(t *testing.T, c *cluster) {
-				topic := c.topic("orders", 1)
+				topic := c.topic("orders", 2)
 				dlq := c.dlq(topic)
-				c.create(dlq, 1)
+				c.create(dlq, 2, tc.configs...)
 				var got seen
-				cfg := hours(quickly(c.config(), 2))
+				cfg := c.hours(quickly(c.config(), 2))
 				cfg.KeepTopics = true // Otherwise it mends that itself.
 				member := c.run(topic, func(_ context.Context, r *kafka.Record) error {
 					if string(r.Key) == "k3" {
@@ -115,11 +115,15 @@ func TestPromiseADeadLetterThatCannotBeWrittenIsNotLost(t *testing.T) {
 				mend := tc.hurt(c, dlq)
 				c.fill(topic, 1, 10, 3)
 				c.produce(kafka.Record{Topic: topic, Key: []byte("k3"), Value: large})
+				c.eventually("a dead letter that cannot be written", func() bool { return member.Status().Unwritten == 1 })
 				for i := range 6 {
-					c.produce(kafka.Record{Topic: topic, Key: fmt.Append(nil, i), Value: []byte("later")})
+					c.produce(kafka.Record{Topic: topic, Partition: int32(i % 2), Key: fmt.Append(nil, i), Value: []byte("later")})
 				}
-				c.eventually("the others", func() bool { return len(got.list()) == 9 && member.Status().Unwritten == 1 })
+				c.eventually("the other partition", func() bool { return len(got.list()) == 6 })
 				c.calm(10 * time.Minute)
+				if n := len(got.list()); n != 6 {
+					t.Errorf("%d handled: the record's partition did not wait", n)
+				}
 				if at := c.committed(topic, 0); at > 3 {
 					t.Errorf("committed %d while the record 3 is nowhere", at)
 				}
@@ -128,6 +132,9 @@ func TestPromiseADeadLetterThatCannotBeWrittenIsNotLost(t *testing.T) {
 				}
 				mend()
 				c.waitCaughtUp(topic)
+				if n := len(got.list()); n != 9 {
+					t.Errorf("%d handled in the end, want 9", n)
+				}
 				ids := map[kafka.ID]bool{}
 				for _, d := range c.waitDeadLetters(topic, 1) {
 					ids[d.Record.ID()] = bytes.Equal(d.Record.Value, large)

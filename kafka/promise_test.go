@@ -98,7 +98,7 @@ func TestPromiseOneBadRecordHoldsUpItsKeyOnly(t *testing.T) {
 		var failing atomic.Bool
 		failing.Store(true)
 		c.fill(topic, 1, 2, 10)
-		cfg := hours(quickly(c.config(), -1))
+		cfg := c.hours(quickly(c.config(), -1))
 		cfg.RetryFor = -1
 		c.run(topic, func(_ context.Context, r *kafka.Record) error {
 			if string(r.Value) == "0" && failing.Load() {
@@ -173,7 +173,7 @@ func TestPromiseAnOutageMakesNoDeadLetter(t *testing.T) {
 			}
 			handled.Add(1)
 			return nil
-		}, hours(quickly(c.config(), 3)))
+		}, c.hours(quickly(c.config(), 3)))
 		c.fill(topic, 2, 50, 200)
 		c.eventually("a pause", func() bool { return member.Status().Paused == kafka.PausedByOutage })
 		id, generation := member.Client().GroupMetadata()
@@ -200,7 +200,7 @@ func TestPromiseAVersionThatRejectsEverythingStops(t *testing.T) {
 		const n = 2000
 		topic, l := c.topic("orders", 4), newLedger(t)
 		c.fill(topic, 4, n, n)
-		bad := c.run(topic, rejectAll, hours(c.config()))
+		bad := c.run(topic, rejectAll, c.hours(c.config()))
 		c.eventually("a pause", func() bool { return bad.Status().Paused == kafka.PausedByFlood })
 		c.calm(time.Hour)
 		c.eventually("the dead letters to be written", func() bool { return bad.Status().Unwritten == 0 })

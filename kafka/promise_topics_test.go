@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/kafka"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -40,6 +42,10 @@ func (c *cluster) deleteTopic(name string) {
 	if _, err := c.admin.DeleteTopic(c.t.Context(), name); err != nil {
 		c.t.Fatalf("delete topic %s: %v", name, err)
 	}
+	c.eventually("topic "+name+" to be gone", func() bool {
+		topics, err := c.admin.ListTopics(c.t.Context(), name)
+		return err == nil && errors.Is(topics[name].Err, kerr.UnknownTopicOrPartition)
+	})
 }
 
 func (c *cluster) configure(topic, config, value string) {
