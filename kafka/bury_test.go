@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.opentelemetry.io/otel/sdk/metric"
 )
 
 func rejectAll(context.Context, *kafka.Record) error {
@@ -80,6 +81,8 @@ func TestDeadLetterThatCannotBeWrittenIsNotLost(t *testing.T) {
 				var log logBuffer
 				cfg := quiet(t, b)
 				cfg.KeepTopics, cfg.Logger = c.keep, slog.New(slog.NewTextHandler(&log, nil))
+				reader := metric.NewManualReader()
+				cfg.MeterProvider = metric.NewMeterProvider(metric.WithReader(reader))
 				consumer := run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error {
 					if string(r.Value) == "3" {
 						return errors.DataLoss.New("")
@@ -104,6 +107,9 @@ func TestDeadLetterThatCannotBeWrittenIsNotLost(t *testing.T) {
 				st := consumer.Status()
 				if st.InFlight != 1 || st.DeadLetters != 0 || st.Unwritten != 1 {
 					t.Errorf("status: %+v", st)
+				}
+				if n := collect(t, reader)["kafka.consumer.unwritten"]; n != "1" {
+					t.Errorf("kafka.consumer.unwritten is %q", n)
 				}
 				if lines := log.lines("dead letter could not be written"); len(lines) == 0 || len(lines) > 62 || !strings.Contains(lines[len(lines)-1], c.remedy) {
 					t.Errorf("%d lines, want %q in the last of %q", len(lines), c.remedy, lines[max(len(lines)-1, 0):])

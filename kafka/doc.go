@@ -104,8 +104,8 @@
 // attempt of a handler, its child ([ConsumerConfig.SpanLinks]: linked to it).
 // Metrics are messaging.client.sent.messages, messaging.client.operation.duration,
 // messaging.client.consumed.messages, messaging.process.duration, and of our own
-// kafka.consumer.retries, .delayed, .dead_letters (by code), .pauses, .paused (by reason),
-// .in_flight, .lag and .lag.time: how old the oldest record is that is not done.
+// kafka.consumer.retries, .delayed, .dead_letters (by code), .unwritten, .pauses, .paused (by
+// reason), .in_flight, .lag and .lag.time: how old the oldest record is that is not done.
 // The context of a handler carries topic, partition, offset, group, attempt and a
 // hash of the key for log lines.
 //

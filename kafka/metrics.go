@@ -29,6 +29,7 @@ type consumerMetrics struct {
 	pauses      metric.Int64Counter
 	inFlight    metric.Int64ObservableGauge
 	paused      metric.Int64ObservableGauge
+	unwritten   metric.Int64ObservableGauge
 	lag         metric.Int64ObservableGauge
 	lagTime     metric.Float64ObservableGauge
 
@@ -45,7 +46,7 @@ func newMeter(mp metric.MeterProvider) metric.Meter {
 
 func newConsumerMetrics(mp metric.MeterProvider, group string) (*consumerMetrics, error) {
 	m := &consumerMetrics{meter: newMeter(mp), group: semconv.MessagingConsumerGroupName(group)}
-	var err [10]error
+	var err [11]error
 	m.consumed, err[0] = m.meter.Int64Counter("messaging.client.consumed.messages",
 		metric.WithUnit("{message}"), metric.WithDescription("Records that were fetched and taken into flight."))
 	m.duration, err[1] = m.meter.Float64Histogram("messaging.process.duration",
@@ -60,11 +61,13 @@ func newConsumerMetrics(mp metric.MeterProvider, group string) (*consumerMetrics
 		metric.WithUnit("{message}"), metric.WithDescription("Records in flight, by state: waiting for another attempt or behind such a record, or not."))
 	m.paused, err[6] = m.meter.Int64ObservableGauge("kafka.consumer.paused",
 		metric.WithUnit("1"), metric.WithDescription("1 while the consumer is paused for the reason."))
-	m.lag, err[7] = m.meter.Int64ObservableGauge("kafka.consumer.lag",
+	m.unwritten, err[7] = m.meter.Int64ObservableGauge("kafka.consumer.unwritten",
+		metric.WithUnit("{message}"), metric.WithDescription("Dead letters that cannot be written so far; their partitions wait."))
+	m.lag, err[8] = m.meter.Int64ObservableGauge("kafka.consumer.lag",
 		metric.WithUnit("{message}"), metric.WithDescription("Offsets between the end of a partition and its low-water mark, as of the last fetch."))
-	m.lagTime, err[8] = m.meter.Float64ObservableGauge("kafka.consumer.lag.time",
+	m.lagTime, err[9] = m.meter.Float64ObservableGauge("kafka.consumer.lag.time",
 		metric.WithUnit("s"), metric.WithDescription("Age of the oldest record of a partition that is not done, from its timestamp; 0 where all are done."))
-	m.delayed, err[9] = m.meter.Int64Counter("kafka.consumer.delayed",
+	m.delayed, err[10] = m.meter.Int64Counter("kafka.consumer.delayed",
 		metric.WithUnit("{message}"), metric.WithDescription("Records that were written to a retry topic."))
 	return m, errors.Join(err[:]...)
 }
@@ -92,6 +95,7 @@ func (m *consumerMetrics) observe(c *Consumer) (stop func(), err error) {
 		st := c.Status()
 		o.ObserveInt64(m.inFlight, int64(st.InFlight-st.Waiting), metric.WithAttributes(m.group, attribute.String("state", "active")))
 		o.ObserveInt64(m.inFlight, int64(st.Waiting), metric.WithAttributes(m.group, attribute.String("state", "waiting")))
+		o.ObserveInt64(m.unwritten, int64(st.Unwritten), metric.WithAttributes(m.group))
 		for _, reason := range []PauseReason{PausedByOutage, PausedByFlood} {
 			o.ObserveInt64(m.paused, flag(st.Paused == reason), metric.WithAttributes(m.group, attribute.String("reason", reason.String())))
 		}
@@ -105,7 +109,7 @@ func (m *consumerMetrics) observe(c *Consumer) (stop func(), err error) {
 			}
 		}
 		return nil
-	}, m.inFlight, m.paused, m.lag, m.lagTime)
+	}, m.inFlight, m.paused, m.unwritten, m.lag, m.lagTime)
 	if err != nil {
 		return func() {}, err
 	}

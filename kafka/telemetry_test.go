@@ -127,10 +127,6 @@ func TestConsumerMetrics(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		var got metricdata.ResourceMetrics
-		if err := reader.Collect(t.Context(), &got); err != nil {
-			t.Fatal(err)
-		}
 		want := map[string]string{
 			"messaging.client.sent.messages":      "10",
 			"messaging.client.operation.duration": "10 samples",
@@ -140,19 +136,31 @@ func TestConsumerMetrics(t *testing.T) {
 			"kafka.consumer.dead_letters":         "1 invalid_argument",
 			"kafka.consumer.in_flight":            "1 active,0 waiting",
 			"kafka.consumer.paused":               "0 outage,0 dead letter flood",
+			"kafka.consumer.unwritten":            "0",
 			"kafka.consumer.lag":                  "1",
 			"kafka.consumer.lag.time":             "10",
 		}
-		seen := map[string]string{}
-		for _, m := range got.ScopeMetrics[0].Metrics {
-			seen[m.Name] = dataPoints(m.Data)
-		}
+		seen := collect(t, reader)
 		for name, w := range want {
 			if a, b := strings.Split(seen[name], ","), strings.Split(w, ","); !sameSet(a, b) {
 				t.Errorf("%s is %q, want %q", name, seen[name], w)
 			}
 		}
 	})
+}
+
+// collect returns the data points of each metric.
+func collect(t *testing.T, reader metric.Reader) map[string]string {
+	t.Helper()
+	var got metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &got); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]string{}
+	for _, m := range got.ScopeMetrics[0].Metrics {
+		seen[m.Name] = dataPoints(m.Data)
+	}
+	return seen
 }
 
 func sameSet(a, b []string) bool {

@@ -55,8 +55,11 @@ func (o *options) take(p properties) error {
 	for name, file := range map[string]*string{"ca": &o.ca, "cert": &o.cert, "cert-key": &o.key, "sasl": &o.mechanism, "user": &o.user, "password-file": &o.passwordFile} {
 		o.set(name, file, "", true) // Variables are of another connection.
 	}
-	if !o.given("tls") {
+	switch {
+	case !o.given("tls"):
 		o.tls = secure
+	case secure && !o.tls:
+		return fmt.Errorf("security.protocol is %s, and the flag is -tls=false", protocol)
 	}
 	o.login = &login{unencrypted: protocol == "SASL_PLAINTEXT"}
 	var errs []error

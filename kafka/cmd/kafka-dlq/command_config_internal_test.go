@@ -18,8 +18,8 @@ import (
 )
 
 func TestPropertiesAreReadAsJavaDoes(t *testing.T) {
-	got, err := parseProperties("# a comment\n! another = one\n\n a=1\nb : 2\r\nc 3\nd\ne = one \\\n   two\\\\\nf\\:g\\ h=i=j\nk=gr\\u00fce\\t\\u00dfe \\ud83d\\ude00 \\q\nl=a\\\n\nm=n\\\r\n \r\no=p\rq=\\")
-	want := map[string]string{"a": "1", "b": "2", "c": "3", "d": "", "e": `one two\`, "f:g h": "i=j", "k": "grüe\tße 😀 q", "l": "a", "m": "n", "o": "p", "q": ""}
+	got, err := parseProperties("# a comment\n! another = one\n\n a=1\nb : 2\r\nc 3\nd\ne = one \\\n   two\\\\\nf\\:g\\ h=i=j\nk=gr\\u00fce\\t\\u00dfe \\ud83d\\ude00 \\q\nl=a\\\n\nm=n\\\r\n \r\no=p\rr=gr\xfc\xdfe\rq=\\")
+	want := map[string]string{"a": "1", "b": "2", "c": "3", "d": "", "e": `one two\`, "f:g h": "i=j", "k": "grüe\tße 😀 q", "l": "a", "m": "n", "o": "p", "r": "grüße", "q": ""}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
@@ -108,6 +108,13 @@ func TestAVariablePermitsASecretWithoutTLSBesideAFile(t *testing.T) {
 		if want == "" && (said != "" || !o.connection().SASL.Unencrypted) || !strings.Contains(said, want) {
 			t.Errorf("KAFKA_SASL_UNENCRYPTED=%s: said %q, want %q", permitted, said, want)
 		}
+	}
+}
+
+func TestAFlagThatContradictsTheFileIsAnError(t *testing.T) {
+	_, said := configured(t, "security.protocol=SSL", variables{"KAFKA_BROKERS": "b:1"}, "-tls=false")
+	if want := "security.protocol is SSL, and the flag is -tls=false"; !strings.Contains(said, want) {
+		t.Errorf("said %q, want %q", said, want)
 	}
 }
 

@@ -9,10 +9,11 @@ import (
 
 // parseProperties reads a file of Java's java.util.Properties: key=value, key: value or
 // key value in a line, which a backslash at its end continues; # and ! begin comments.
+// As Java takes it, a byte is a character: ISO 8859-1.
 func parseProperties(text string) (map[string]string, error) {
 	properties := map[string]string{}
 	// An empty line ends a line that was to go on, so none is left out.
-	lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n")
+	lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(latin1(text)), "\n")
 	for i := 0; i < len(lines); i++ {
 		line := strings.TrimLeft(lines[i], " \t\f")
 		if line == "" || line[0] == '#' || line[0] == '!' {
@@ -36,6 +37,14 @@ func parseProperties(text string) (map[string]string, error) {
 		properties[key] = value
 	}
 	return properties, nil
+}
+
+func latin1(text string) string {
+	characters := make([]rune, len(text))
+	for i := range len(text) {
+		characters[i] = rune(text[i])
+	}
+	return string(characters)
 }
 
 // continued says whether the line ends with an odd number of backslashes.
