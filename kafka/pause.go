@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
@@ -34,6 +35,8 @@ type pause struct {
 	interval time.Duration
 	next     time.Time // of the next probe
 	probe    *item     // in a worker's hands
+	sent     time.Time // when it was handed out
+	overdue  []*item   // probes that are not waited for any more, in workers' hands
 	fresh    bool      // the next probe is to be a record that was not tried yet
 	probes   int
 }
@@ -116,7 +119,47 @@ func (s *scheduler) pickProbeLocked(now time.Time) *item {
 	}
 	p.fresh = !p.fresh
 	p.probes++
+	p.sent = now
+	token(s.clock)
 	return p.probe
+}
+
+// returnedLocked reports whether the record is the probe, which has ended now, or one that was
+// not waited for any more. The latter may end the pause, but its failure says nothing.
+func (s *scheduler) returnedLocked(it *item) (probe, overdue bool) {
+	p := s.pause
+	switch {
+	case p == nil:
+		return false, false
+	case p.probe == it:
+		p.probe = nil
+		token(s.clock)
+		return true, false
+	}
+	at := slices.Index(p.overdue, it)
+	if at >= 0 {
+		p.overdue = slices.Delete(p.overdue, at, at+1)
+	}
+	return false, at >= 0
+}
+
+// overdueLocked no longer waits for the probe.
+func (s *scheduler) overdueLocked() {
+	s.pause.overdue = append(s.pause.overdue, s.pause.probe)
+	s.pause.probe = nil
+	token(s.clock)
+}
+
+// awaitProbeLocked returns when the probe is overdue. A handler that ignores its context must
+// not hold up all others: the longest time between two probes is the longest for one.
+func (s *scheduler) awaitProbeLocked(now time.Time) time.Time {
+	due := s.pause.sent.Add(s.limits.probeMax)
+	if now.Before(due) {
+		return due
+	}
+	s.overdueLocked()
+	s.probeFailedLocked(now)
+	return s.pause.next
 }
 
 func (s *scheduler) oldestWaitingLocked() *item {

@@ -66,6 +66,7 @@ func (c *Consumer) poll(ctx context.Context, client *kgo.Client) error {
 		room := s.roomLocked()
 		in.hasty = s.hastyLocked()
 		p, records := in.takeLocked(room)
+		s.full = room == 0
 		s.sated = p == nil && room > 0 && s.satedLocked(&in)
 		enough := p == nil && (room == 0 || in.crammed()) || s.sated
 		if p == nil && room > 0 {

@@ -38,6 +38,9 @@ func (s *scheduler) revokeLocked(tps []topicPartition) []*partition {
 		}
 		s.yieldLocked(p)
 	}
+	if s.pause != nil && s.pause.probe != nil && s.pause.probe.part.revoked {
+		s.overdueLocked()
+	}
 	s.relieveLocked()
 	token(s.room)
 	return lost

@@ -27,9 +27,10 @@ func (s *scheduler) satedLocked(in *intake) bool {
 }
 
 // hungerLocked wakes the goroutine that polls, if it waits until workers have
-// nothing to do.
+// nothing to do, or less than plenty.
 func (s *scheduler) hungerLocked() {
-	if s.sated && s.wakes.idle > 0 && s.ready.size == 0 {
+	if s.sated && s.wakes.idle > 0 && s.ready.size == 0 || s.full && s.roomLocked() > 0 {
+		s.full = false
 		token(s.room)
 	}
 }
@@ -60,8 +61,8 @@ func (s *scheduler) roomLocked() int {
 // aheadLocked asks for a commit before its time, and lets no more records in
 // while a partition has too many complete records that are not committed.
 func (s *scheduler) aheadLocked(p *partition, ahead, room int) {
-	if _, _, ok := p.tracker.uncommitted(); !ok {
-		return
+	if _, _, ok := p.tracker.uncommitted(); !ok || p.revoked {
+		return // Of what is given up, the last commit is under way: nobody would open its gate.
 	}
 	token(s.kick)
 	if ahead >= room && !p.gated && !p.refused {

@@ -44,6 +44,7 @@ type scheduler struct {
 	behindBytes int64
 	yielding    yielding
 	sated       bool   // the goroutine that polls waits until a worker has nothing to do
+	full        bool   // it waits for room
 	queued      int    // records of runs that no worker has
 	running     []*run // in the hands of workers
 	gated       int    // partitions that wait for a commit before more is fetched
@@ -207,23 +208,20 @@ func (s *scheduler) finishLocked(it *item, f failure, now time.Time) verdict {
 	it.inHands = false
 	s.wakes.handling--
 	s.idlePartition(p)
-	probe := s.pause != nil && s.pause.probe == it
-	if probe {
-		s.pause.probe = nil
-		token(s.clock)
-	}
+	probe, overdue := s.returnedLocked(it)
 	switch {
 	case p.fenced:
 		s.forgetLocked(it)
 		return verdict{action: actForget}
 	case f.err == nil:
 		v := verdict{action: actDone}
-		if s.pause == nil || probe {
+		ends := probe || overdue
+		if s.pause == nil || ends {
 			s.health.success(now)
 		}
 		s.handled++
 		s.flood.record(false)
-		if probe {
+		if ends {
 			v.resumed = s.resumeLocked(it, true, now)
 		}
 		s.completeLocked(it, &v)
@@ -296,7 +294,7 @@ func (s *scheduler) tickLocked(now time.Time) (burials []*item, next time.Time) 
 	}
 	if s.pause != nil {
 		if s.pause.probe != nil {
-			return burials, next // The next probe is due when this one has ended, not before.
+			return burials, earlier(next, s.awaitProbeLocked(now))
 		}
 		if !s.pause.next.After(now) {
 			s.signalLocked()

@@ -62,9 +62,13 @@ type modelRecord struct {
 
 func newModel(t *testing.T, seed uint64) *model {
 	m := &model{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1_000_000, 0)}
+	records := 40
+	if m.commitsFail() {
+		records = 10 // The gate of what is not committed shuts soon.
+	}
 	m.s = newScheduler(limits{
 		attempts: 3, retryFor: time.Hour, backoff: func(int) time.Duration { return time.Duration(m.rng.IntN(2000)) * time.Millisecond },
-		records: 40, bytes: 1000, ahead: 120, probeFirst: time.Second, probeMax: 30 * time.Second,
+		records: records, bytes: 1000, ahead: 3 * records, probeFirst: time.Second, probeMax: 30 * time.Second,
 	}, []float64{0.5, -1}[seed%2], []float64{0.5, -1}[seed/2%2])
 	m.s.items = func(_ *partition, records []*kgo.Record) (items []*item) {
 		for _, r := range records {
@@ -85,6 +89,9 @@ func newModel(t *testing.T, seed uint64) *model {
 	}
 	return m
 }
+
+// commitsFail is whether the model is one where most commits are not answered.
+func (m *model) commitsFail() bool { return m.seed%3 == 0 }
 
 func (m *model) fatalf(format string, args ...any) {
 	m.t.Helper()
@@ -130,7 +137,9 @@ func (m *model) run(steps int) {
 			case 1, 2:
 				m.fence(p)
 			default:
-				m.commit(p)
+				if !m.commitsFail() || m.rng.IntN(20) == 0 {
+					m.commit(p)
+				}
 			}
 		}
 		m.check()
@@ -206,6 +215,11 @@ func (m *model) fetch() {
 			p.fetched++
 		}
 	}
+	select { // The poll looks again, and waits for a token if there is no room.
+	case <-m.s.room:
+	default:
+	}
+	m.s.full = m.s.roomLocked() == 0
 }
 
 // fetchRun offers a run, in which some records come twice.
@@ -235,6 +249,7 @@ func (m *model) item(r *kgo.Record) *item {
 }
 
 func (m *model) hand() bool {
+	defer m.s.hungerLocked()
 	if r := m.s.pickRunLocked(); r != nil {
 		m.begins(r.part, r.records[0])
 		m.runs = append(m.runs, &modelRun{run: r})
@@ -443,6 +458,9 @@ func (m *model) commit(p *modelPartition) {
 	}
 	p.committed = offset
 	m.s.committedLocked(p.current, offset)
+	if m.s.roomLocked() > 0 {
+		token(m.s.room)
+	}
 }
 
 func (m *model) check() {
@@ -478,6 +496,18 @@ func (m *model) check() {
 		m.fatalf("%d records in slots, %d in flight; %d blocked, counted %d", records, m.s.inFlight, blocked, m.s.blocked)
 	}
 	m.checkYielding()
+	if m.s.full && m.s.roomLocked() > 0 && len(m.s.room) == 0 {
+		m.fatalf("there is room for %d, and nobody wakes the poll: %d in flight, %d ready", m.s.roomLocked(), m.s.inFlight, m.s.ready.size)
+	}
+	gated := 0
+	for _, p := range m.s.parts {
+		if p.gated {
+			gated++
+		}
+	}
+	if gated != m.s.gated {
+		m.fatalf("%d partitions wait for a commit, counted %d", gated, m.s.gated)
+	}
 	if behind != m.s.behind || behind*10 != int(m.s.behindBytes) {
 		m.fatalf("%d records behind another, counted %d, %d bytes", behind, m.s.behind, m.s.behindBytes)
 	}
