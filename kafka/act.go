@@ -28,8 +28,8 @@ func (c *Consumer) act(it *item, v verdict) {
 	switch v.action {
 	case actRetry, actHold:
 		c.metrics.retried.Add(context.Background(), 1, it.part.describe.topic...)
-		if c.log.Enabled(context.Background(), slog.LevelDebug) {
-			c.logRecord(slog.LevelDebug, "record failed, will be tried again", it, slog.Duration("wait", v.wait))
+		if v.line != nil {
+			c.write(slog.LevelDebug, "record failed, will be tried again", *v.line, slog.Duration("wait", v.wait))
 		}
 	case actBury:
 		c.bury(it)
@@ -47,13 +47,37 @@ func (c *Consumer) logResume(p *pause) {
 		slog.String("reason", p.reason.String()), slog.Duration("paused_for", p.until.Sub(p.since).Round(time.Millisecond)), slog.Int("probes", p.probes))
 }
 
-func (c *Consumer) logRecord(level slog.Level, msg string, it *item, attrs ...slog.Attr) {
+// line is what is logged about a record whose attempt failed.
+type line struct {
+	delivery *delivery
+	failure  failure
+}
+
+func (c *Consumer) lineOf(it *item) line {
 	d := &delivery{Record: it.record(), from: c}
 	d.attempt = it.tries
-	attrs = append(attrs, slog.String("code", it.failure.code.String()), errorAttr(it.failure.err))
+	return line{d, it.failure}
+}
+
+// debugLine is nil where nobody would see it.
+func (c *Consumer) debugLine(it *item) *line {
+	if !c.log.Enabled(context.Background(), slog.LevelDebug) {
+		return nil
+	}
+	l := c.lineOf(it)
+	return &l
+}
+
+// logRecord logs about a record that nobody else has.
+func (c *Consumer) logRecord(level slog.Level, msg string, it *item, attrs ...slog.Attr) {
+	c.write(level, msg, c.lineOf(it), attrs...)
+}
+
+func (c *Consumer) write(level slog.Level, msg string, l line, attrs ...slog.Attr) {
+	attrs = append(attrs, slog.String("code", l.failure.code.String()), errorAttr(l.failure.err))
 	// In the trace of the attempt that failed, so that the line and the span find each other.
-	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": it.failure.trace})
-	c.log.LogAttrs(ctx, level, msg, d.appendAttrs(attrs)...)
+	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": l.failure.trace})
+	c.log.LogAttrs(ctx, level, msg, l.delivery.appendAttrs(attrs)...)
 }
 
 // errorAttr is an error under the key that the other modules use, too; none is no attribute.

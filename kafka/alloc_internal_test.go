@@ -33,7 +33,7 @@ func TestRecordAllocations(t *testing.T) {
 			it, _, _ := s.nextLocked()
 			f := w.attempt(w.takeLocked(it, now), it, now)
 			c.metrics.processed(it.part.describe, time.Millisecond, f.code)
-			w.current, w.part = nil, nil
+			w.current, w.item = nil, nil
 			s.finishLocked(it, f, now)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/resilience"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // attempt calls the handler and reads what its error means.
@@ -20,7 +21,19 @@ func (w *worker) attempt(d *delivery, it *item, now time.Time) failure {
 
 func (w *worker) handle(d *delivery, about *description, now time.Time) failure {
 	ctx, span := w.c.traces.process(recordContext{d}, about, d, now)
+	returned := false
+	defer func() {
+		if !returned {
+			w.left = &departure{failure: w.judge(ctx, span, d, exited()), started: now}
+		}
+	}()
 	err := call(ctx, w.c.handler, &d.Record)
+	returned = true
+	return w.judge(ctx, span, d, err)
+}
+
+// judge reads what the handler's error means, and ends its span.
+func (w *worker) judge(ctx context.Context, span trace.Span, d *delivery, err error) failure {
 	f := failure{err: err}
 	if err != nil {
 		f = w.c.classify(d, err)

@@ -54,7 +54,7 @@ type BatchConfig struct {
 // there; the example does.
 //
 // A result that has another length than the records is an error of all of them,
-// with the code internal, and so is a panic.
+// with the code internal, and so is a panic, or runtime.Goexit.
 func Batch(handle BatchHandler, cfg BatchConfig) Handler {
 	if cfg.Parallel == 0 {
 		cfg.Parallel = 1
@@ -167,16 +167,22 @@ func (b *batcher) startLater(wait time.Duration) {
 // run handles one batch.
 func (b *batcher) run(members []*batchMember) {
 	ctx, cancel := batchContext(members)
-	results := b.results(ctx, members)
-	cut := ctx.Err() != nil
-	cancel()
-	for i, m := range members {
-		m.done <- batchResult{results[i], cut && !speaksOfRecord(results[i])}
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.running--
-	b.startLocked()
+	var results []error
+	defer func() { // Also where the handler ends the goroutine.
+		if results == nil {
+			results = slices.Repeat([]error{exited()}, len(members))
+		}
+		cut := ctx.Err() != nil
+		cancel()
+		for i, m := range members {
+			m.done <- batchResult{results[i], cut && !speaksOfRecord(results[i])}
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.running--
+		b.startLocked()
+	}()
+	results = b.results(ctx, members)
 }
 
 // results calls the handler and returns an error, or nil, for each member.

@@ -169,7 +169,7 @@ func (c *Consumer) consume(ctx context.Context) error {
 	defer stop()
 	base := context.WithoutCancel(ctx)
 	for range c.cfg.Workers {
-		c.workers = append(c.workers, &worker{c: c, base: base})
+		c.workers = append(c.workers, &worker{c: c, all: &wg, base: base})
 	}
 	for _, w := range c.workers {
 		wg.Go(w.loop)

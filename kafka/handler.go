@@ -23,7 +23,8 @@ import (
 // log attributes.
 //
 // Handlers run concurrently, one record of a key at a time. A panic is an error
-// with the code internal. Delivery is at least once: see [Deduplicate].
+// with the code internal, and so is runtime.Goexit, which FailNow of a test calls.
+// Delivery is at least once: see [Deduplicate].
 type Handler func(ctx context.Context, r *Record) error
 
 // Codec decodes the value of a record into a T. It is called concurrently.

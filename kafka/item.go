@@ -77,6 +77,7 @@ type verdict struct {
 	resumed *pause // the consumer goes on because of it
 	fetch   bool   // which partitions are fetched has changed
 	intake  bool   // records in the intake may go on that had to wait
+	line    *line  // about the attempt that failed, where it is to be logged
 }
 
 type action uint8

@@ -3,6 +3,8 @@ package kafka_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/kafka"
 	"github.com/backend-platform/sdk/kafka/kafkatest"
+	"github.com/backend-platform/sdk/resilience"
 )
 
 // TestEveryCodeIsHandledByTheTable walks the whole table of package errors: one
@@ -176,4 +179,33 @@ func TestLoneRecordIsADeadLetterWhenItsTimeIsOver(t *testing.T) {
 			t.Errorf("status: %+v", st)
 		}
 	})
+}
+
+// Pitfall: the debug line of a retry read the record when another worker had it again.
+// It is a race that only the race detector sees.
+func TestTheDebugLineOfARetryIsOfTheAttemptThatFailed(t *testing.T) {
+	b := kafkatest.Start(t, kafkatest.Config{Topics: map[string]int{"orders": 1}})
+	var log logBuffer
+	cfg := quiet(t, b)
+	cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg.OutageRatio, cfg.FloodRatio, cfg.Attempts = -1, -1, 20
+	cfg.Backoff = resilience.Backoff{Base: time.Microsecond, Max: time.Microsecond}
+	b.Produce(t, records("orders", 100, func(i int) []byte { return fmt.Appendf(nil, "%d", i) })...)
+	run(t, b, "g", []string{"orders"}, func(_ context.Context, r *kafka.Record) error {
+		if r.Attempt() < 10 {
+			return errors.Aborted.Newf("attempt %d", r.Attempt())
+		}
+		return nil
+	}, cfg)
+	b.WaitCaughtUp(t, "orders", "g")
+	lines := log.lines("record failed, will be tried again")
+	if len(lines) != 900 {
+		t.Errorf("%d lines, want 900", len(lines))
+	}
+	said := regexp.MustCompile(`error="?aborted.*attempt (\d+).* messaging\S*.* attempt=(\d+)`)
+	for _, line := range lines {
+		if m := said.FindStringSubmatch(line); m == nil || m[1] != m[2] {
+			t.Fatalf("the line is of another attempt than its error: %s", line)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
@@ -10,14 +11,17 @@ import (
 // worker handles one record after the other.
 type worker struct {
 	c       *Consumer
+	all     *sync.WaitGroup // of the consumer's goroutines
 	base    context.Context
 	session *session
 	uses    int
 
-	// Guarded by the scheduler's mutex: a record, or a run.
+	// Guarded by the scheduler's mutex: a record with its delivery, or a run.
 	current *delivery
-	part    *partition
+	item    *item
 	run     *run
+
+	left *departure // of the handler that ended the goroutine; nil: none did
 }
 
 // holdsLocked returns what record the worker has; nil: none, or one of a run that goes on.
@@ -25,7 +29,10 @@ func (w *worker) holdsLocked() (*delivery, *partition) {
 	if r := w.run; r != nil && r.current != nil {
 		return r.delivery(r.settled), r.part
 	}
-	return w.current, w.part
+	if w.item == nil {
+		return nil, nil
+	}
+	return w.current, w.item.part
 }
 
 // maxUses is how many deliveries share one cancellable context. A context that
@@ -57,9 +64,13 @@ func (w *worker) end() {
 // the end of one is the start of the next, unless the worker had to wait.
 func (w *worker) loop() {
 	s := w.c.sched
-	defer w.end()
+	defer w.leave()
 	now := w.c.now()
 	s.mu.Lock()
+	if w.left != nil {
+		it, v, ended := w.takeOverLocked()
+		now = w.actLocked(it, v, ended)
+	}
 	it, r, waited := s.nextLocked()
 	for it != nil || r != nil {
 		if waited {
@@ -71,16 +82,27 @@ func (w *worker) loop() {
 		} else {
 			v, now = w.oneLocked(it, now)
 		}
-		if v.action != actDone || v.resumed != nil || v.fetch || v.intake {
-			s.wakeLocked()
-			s.mu.Unlock()
-			w.c.act(it, v)
-			now = w.c.now()
-			s.mu.Lock()
-		}
+		now = w.actLocked(it, v, now)
 		it, r, waited = s.nextLocked()
 	}
 	s.mu.Unlock()
+}
+
+// actLocked does what a verdict asks for, without the mutex, and returns when that was over.
+func (w *worker) actLocked(it *item, v verdict, now time.Time) time.Time {
+	if v.action == actDone && v.resumed == nil && !v.fetch && !v.intake {
+		return now
+	}
+	s := w.c.sched
+	if v.action == actRetry || v.action == actHold {
+		v.line = w.c.debugLine(it) // Another worker may have it next.
+	}
+	s.wakeLocked()
+	s.mu.Unlock()
+	w.c.act(it, v)
+	now = w.c.now()
+	s.mu.Lock()
+	return now
 }
 
 // oneLocked handles a record, without the mutex, and returns when that was over.
@@ -91,7 +113,7 @@ func (w *worker) oneLocked(it *item, started time.Time) (verdict, time.Time) {
 	f := w.attempt(d, it, started)
 	now, took := w.attempted(it.part, f, started)
 	s.mu.Lock()
-	w.current, w.part = nil, nil
+	w.current, w.item = nil, nil
 	s.tookLocked(1, took)
 	return s.finishLocked(it, f, now), now
 }
@@ -165,7 +187,7 @@ func (w *worker) takeLocked(it *item, now time.Time) *delivery {
 	it.tries++
 	d.attempt = int32(min(it.earlier()+it.attempts+1, maxAttempts))
 	w.begin(d, now)
-	w.current, w.part = d, it.part
+	w.current, w.item = d, it
 	if d.deadline > 0 {
 		w.c.watchLocked(d.expiry())
 	}
