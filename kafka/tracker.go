@@ -80,6 +80,7 @@ func (t *tracker) truncate(offset int64) {
 	}
 	t.advance()
 	t.committed = min(t.committed, offset)
+	t.passed = int(min(int64(t.passed), max(min(t.mark, offset)-t.committed, 0))) // The others are lost as well.
 }
 
 // complete notes that the entry is done and moves the mark as far as it goes.

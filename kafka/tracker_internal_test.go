@@ -70,6 +70,9 @@ func TestTrackerCommitsWhatANewLeaderWroteOverWhatIsCommitted(t *testing.T) {
 	if !ok {
 		t.Fatal("the new leader's record is refused")
 	}
+	if tr.ahead() != 5 {
+		t.Errorf("%d records are ahead of what is committed, want the 5 that are not lost", tr.ahead())
+	}
 	tr.commit(sent)
 	tr.complete(seq)
 	if offset, epoch, ok := tr.uncommitted(); offset != 6 || epoch != 2 || !ok {
