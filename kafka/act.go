@@ -59,9 +59,9 @@ func (c *Consumer) lineOf(it *item) line {
 	return line{d, it.failure}
 }
 
-// debugLine is nil where nobody would see it.
-func (c *Consumer) debugLine(it *item) *line {
-	if !c.log.Enabled(context.Background(), slog.LevelDebug) {
+// debugLineLocked is nil where nobody would see it.
+func (c *Consumer) debugLineLocked(it *item) *line {
+	if !it.failure.debug {
 		return nil
 	}
 	l := c.lineOf(it)

@@ -3,12 +3,12 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
 	"github.com/backend-platform/sdk/resilience"
-	"go.opentelemetry.io/otel/trace"
 )
 
 // attempt calls the handler and reads what its error means.
@@ -21,25 +21,24 @@ func (w *worker) attempt(d *delivery, it *item, now time.Time) failure {
 
 func (w *worker) handle(d *delivery, about *description, now time.Time) failure {
 	ctx, span := w.c.traces.process(recordContext{d}, about, d, now)
-	returned := false
-	defer func() {
-		if !returned {
-			w.left = &departure{failure: w.judge(ctx, span, d, exited()), started: now}
-		}
-	}()
+	if span != nil || w.traced != nil { // A program without spans does not pay for it.
+		w.traced = ctx
+	}
 	err := call(ctx, w.c.handler, &d.Record)
-	returned = true
-	return w.judge(ctx, span, d, err)
+	if err == nil {
+		w.c.traces.end(span, failure{})
+		return failure{}
+	}
+	f := w.c.failed(ctx, d, err)
+	w.c.traces.end(span, f)
+	return f
 }
 
-// judge reads what the handler's error means, and ends its span.
-func (w *worker) judge(ctx context.Context, span trace.Span, d *delivery, err error) failure {
-	f := failure{err: err}
-	if err != nil {
-		f = w.c.classify(d, err)
-		f.trace = traceParent(ctx)
-	}
-	w.c.traces.end(span, f)
+// failed reads what a handler's error means.
+func (c *Consumer) failed(ctx context.Context, d *delivery, err error) failure {
+	f := c.classify(d, err)
+	f.trace = traceParent(ctx)
+	f.debug = c.log.Enabled(ctx, slog.LevelDebug)
 	return f
 }
 

@@ -240,8 +240,17 @@ func (c ConsumerConfig) limits() limits {
 	return limits{
 		attempts: c.Attempts, retryFor: c.RetryFor, backoff: c.Backoff.Wait,
 		records: c.MaxInFlight, bytes: c.MaxInFlightBytes, ahead: c.MaxAhead,
-		probeFirst: time.Second, probeMax: 30 * time.Second,
+		probeFirst: time.Second, probeMax: 30 * time.Second, probeLate: c.probeLate(),
 	}
+}
+
+// probeLate is when the probe of a pause has had all the time that a handler has. Where that
+// has no bound, nobody knows how long a good one takes.
+func (c ConsumerConfig) probeLate() time.Duration {
+	if c.HandlerTimeout < 0 {
+		return 5 * time.Minute
+	}
+	return c.HandlerTimeout + endGrace
 }
 
 // LogValue describes the effective configuration.

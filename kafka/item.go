@@ -65,6 +65,7 @@ type failure struct {
 	circuit    bool // a circuit breaker refused the call
 	retryAfter time.Duration
 	ours       bool // we ended the handler's context to give the partition up
+	debug      bool // a debug line about it would be seen
 	trace      string
 }
 

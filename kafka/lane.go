@@ -71,6 +71,9 @@ func (r *run) stop() int {
 	}
 }
 
+// begun is how many records were.
+func (r *run) begun() int { return int(r.progress.Load() >> 32) }
+
 // delivery is that of record number i.
 func (r *run) delivery(i int) *delivery { return &r.deliveries[i/runChunk][i%runChunk] }
 

@@ -22,7 +22,7 @@ type bench struct {
 func newBench(t *testing.T, l limits) *bench {
 	t.Helper()
 	l.attempts, l.retryFor, l.backoff = 8, 2*time.Hour, func(int) time.Duration { return time.Second }
-	l.probeFirst, l.probeMax = time.Second, 30*time.Second
+	l.probeFirst, l.probeMax, l.probeLate = time.Second, 30*time.Second, 31*time.Second
 	b := &bench{scheduler: newScheduler(l, 0.5, 0.5), t: t, now: time.Unix(1_000_000, 0)}
 	for i := range int32(2) {
 		tp := topicPartition{"t", i}

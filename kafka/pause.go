@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"container/heap"
-	"slices"
 	"time"
 
 	"github.com/backend-platform/sdk/errors"
@@ -36,7 +35,7 @@ type pause struct {
 	next     time.Time // of the next probe
 	probe    *item     // in a worker's hands
 	sent     time.Time // when it was handed out
-	overdue  []*item   // probes that are not waited for any more, in workers' hands
+	late     []*item   // probes that are not waited for any more, in workers' hands
 	fresh    bool      // the next probe is to be a record that was not tried yet
 	probes   int
 }
@@ -60,12 +59,12 @@ func (s *scheduler) pauseLocked(reason PauseReason, err error, now time.Time) *p
 }
 
 // holdLocked keeps a record that failed during a pause, without a charge.
-func (s *scheduler) holdLocked(it *item, probe bool, now time.Time) verdict {
+func (s *scheduler) holdLocked(it *item, probe probing, now time.Time) verdict {
 	it.attempts = max(it.attempts-1, 0)
-	if it.failure.redelivery == errors.RedeliverOutage && !probe {
+	if it.failure.redelivery == errors.RedeliverOutage && probe == noProbe {
 		it.attempts = 0 // It was under way in the run-up.
 	}
-	if probe {
+	if probe == theProbe {
 		s.probeFailedLocked(now)
 	}
 	if s.overtimeLocked(it, now) && s.inTheWayLocked(it) {
@@ -90,88 +89,6 @@ func (s *scheduler) inTheWayLocked(it *item) bool {
 	return s.ready.size == 0 && (full || it.part.crowded || it.part.yields || it.part.stuck || alone && it.slot.records > 1)
 }
 
-func (s *scheduler) probeFailedLocked(now time.Time) {
-	s.pause.interval = min(2*s.pause.interval, s.limits.probeMax)
-	s.pause.next = now.Add(s.pause.interval)
-	token(s.clock)
-}
-
-// pickProbeLocked hands out one record at a time, at growing intervals: in turn
-// one that was not tried yet, for the fault may be that of those that were, and
-// the one that was not tried for the longest time.
-func (s *scheduler) pickProbeLocked(now time.Time) *item {
-	p := s.pause
-	if p.probe != nil || p.next.After(now) {
-		return nil
-	}
-	oldest := s.oldestWaitingLocked()
-	if oldest == nil || p.fresh && s.ready.size > 0 {
-		sl := s.ready.pop()
-		if sl == nil {
-			token(s.room) // Nothing is held: one record is fetched.
-			return nil
-		}
-		p.probe = sl.first
-	} else {
-		heap.Remove(&s.waiting, oldest.heapIndex)
-		s.unblockLocked(oldest.slot)
-		p.probe = oldest
-	}
-	p.fresh = !p.fresh
-	p.probes++
-	p.sent = now
-	token(s.clock)
-	return p.probe
-}
-
-// returnedLocked reports whether the record is the probe, which has ended now, or one that was
-// not waited for any more. The latter may end the pause, but its failure says nothing.
-func (s *scheduler) returnedLocked(it *item) (probe, overdue bool) {
-	p := s.pause
-	switch {
-	case p == nil:
-		return false, false
-	case p.probe == it:
-		p.probe = nil
-		token(s.clock)
-		return true, false
-	}
-	at := slices.Index(p.overdue, it)
-	if at >= 0 {
-		p.overdue = slices.Delete(p.overdue, at, at+1)
-	}
-	return false, at >= 0
-}
-
-// overdueLocked no longer waits for the probe.
-func (s *scheduler) overdueLocked() {
-	s.pause.overdue = append(s.pause.overdue, s.pause.probe)
-	s.pause.probe = nil
-	token(s.clock)
-}
-
-// awaitProbeLocked returns when the probe is overdue. A handler that ignores its context must
-// not hold up all others: the longest time between two probes is the longest for one.
-func (s *scheduler) awaitProbeLocked(now time.Time) time.Time {
-	due := s.pause.sent.Add(s.limits.probeMax)
-	if now.Before(due) {
-		return due
-	}
-	s.overdueLocked()
-	s.probeFailedLocked(now)
-	return s.pause.next
-}
-
-func (s *scheduler) oldestWaitingLocked() *item {
-	var oldest *item
-	for _, it := range s.waiting {
-		if oldest == nil || it.lastTried.Before(oldest.lastTried) {
-			oldest = it
-		}
-	}
-	return oldest
-}
-
 // resumeLocked hands out records again, because of a probe that succeeded, or
 // whose failure speaks about the record. The latter shows nothing about the
 // others: a record that cannot be decoded is rejected in an outage as well. It
@@ -185,19 +102,30 @@ func (s *scheduler) resumeLocked(by *item, succeeded bool, now time.Time) *pause
 		s.flood.reset()
 	}
 	for _, it := range s.waiting {
-		if !it.held {
-			continue
+		if release(it, succeeded && it != by) {
+			it.due = now.Add(s.limits.backoff(1))
 		}
-		it.held = false
-		if succeeded && it != by && it.failure.redelivery == errors.RedeliverOutage {
-			it.refuted++
-		}
-		it.since = time.Time{}
-		it.due = now.Add(s.limits.backoff(1))
 	}
 	heap.Init(&s.waiting)
+	for _, it := range over.others(by) {
+		release(it, succeeded)
+	}
 	token(s.clock)
 	token(s.room)
 	s.work.Broadcast()
 	return &over
+}
+
+// release ends what a pause meant for a record that it held, and reports whether it did. Another
+// record's success in an outage says something about its own failure.
+func release(it *item, another bool) bool {
+	if it.trouble == nil || !it.held {
+		return false
+	}
+	it.held = false
+	it.since = time.Time{}
+	if another && it.failure.redelivery == errors.RedeliverOutage {
+		it.refuted++
+	}
+	return true
 }

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// probing is a bench with two partitions of five records each, in an outage, and its probe.
-func probing(t *testing.T) (*bench, *item) {
+// inOutage is a bench with two partitions of five records each, in an outage, and its probe.
+func inOutage(t *testing.T) (*bench, *item) {
 	t.Helper()
-	b := newBench(t, limits{records: 100, bytes: 1 << 20, ahead: 400, probeFirst: time.Second, probeMax: 30 * time.Second})
+	b := newBench(t, limits{records: 100, bytes: 1 << 20, ahead: 400})
 	for i := range int64(10) {
 		b.offer(int(i%2), i/2, 1)
 	}
@@ -38,7 +38,7 @@ func (b *bench) until(d time.Duration) {
 // Pitfall: a handler that ignores its context held up all others when its record was the
 // probe of a pause.
 func TestAProbeThatDoesNotEndIsFollowedByAnother(t *testing.T) {
-	b, _ := probing(t)
+	b, _ := inOutage(t)
 	for range 3 {
 		b.until(29 * time.Second)
 		if b.pickLocked(b.now) != nil {
@@ -51,15 +51,15 @@ func TestAProbeThatDoesNotEndIsFollowedByAnother(t *testing.T) {
 	}
 }
 
-// One that succeeds late shows that all is well again; one that fails late says
-// nothing about the probe that is under way.
+// One that succeeds or is answered late shows that all is well again; one that fails late
+// says nothing about the probe that is under way.
 func TestAProbeThatIsLateCounts(t *testing.T) {
 	for name, c := range map[string]struct {
 		late    failure
 		resumed bool
-	}{"success": {failure{}, true}, "failure": {unavailable, false}} {
+	}{"success": {failure{}, true}, "answer": {aborted, true}, "failure": {unavailable, false}} {
 		t.Run(name, func(t *testing.T) {
-			b, late := probing(t)
+			b, late := inOutage(t)
 			b.until(time.Minute)
 			second := b.pickLocked(b.now)
 			if second == nil {
@@ -85,11 +85,79 @@ func TestAProbeThatIsLateCounts(t *testing.T) {
 
 // A probe whose partition is given up leaves its place at once.
 func TestAProbeOfARevokedPartitionIsFollowedByAnother(t *testing.T) {
-	b, probe := probing(t)
+	b, probe := inOutage(t)
 	b.revokeLocked([]topicPartition{probe.part.topicPartition})
 	b.until(time.Second)
 	next := b.pickLocked(b.now)
 	if next == nil || next.part == probe.part {
 		t.Error("no record of another partition is tried")
 	}
+}
+
+// Pitfall: the poll, which waits for room, was not told that another record may be tried. So
+// only those were that hang.
+func TestThePollIsToldThatAProbeIsLate(t *testing.T) {
+	b, probe := inOutage(t)
+	for b.ready.size > 0 { // All others fail.
+		b.finishLocked(probe, unavailable, b.now)
+		for probe = nil; probe == nil; probe = b.pickLocked(b.now) {
+			b.until(time.Second)
+		}
+	}
+	select {
+	case <-b.room:
+	default:
+	}
+	if b.roomLocked() > 0 {
+		t.Fatal("there is room beside a probe")
+	}
+	b.until(32 * time.Second)
+	if b.roomLocked() == 0 || len(b.room) == 0 {
+		t.Errorf("room for %d, told: %v", b.roomLocked(), len(b.room) > 0)
+	}
+}
+
+// A record whose probe ends after the outage, or ends it by its failure, has not been tried for
+// longer than RetryFor: that time begins when an outage is over.
+func TestAProbesTimeBeginsAfterTheOutage(t *testing.T) {
+	for name, c := range map[string]struct {
+		ends, after failure
+		lateEnds    bool
+	}{
+		"the late one fails afterwards":       {failure{}, unavailable, false},
+		"the next one fails afterwards":       {failure{}, unavailable, true},
+		"the late one answers":                {aborted, failure{}, true},
+		"the one that is waited for answers":  {aborted, failure{}, false},
+		"the late one fails after the answer": {aborted, unavailable, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, late := inOutage(t)
+			for end := b.now.Add(3 * time.Hour); b.now.Before(end); {
+				b.finishLocked(late, unavailable, b.now)
+				late = b.nextProbe()
+			}
+			ends, after := b.nextProbe(), late // The late one hangs.
+			if c.lateEnds {
+				ends, after = after, ends
+			}
+			if v := b.finishLocked(ends, c.ends, b.now); v.resumed == nil || v.action == actBury {
+				t.Errorf("the outage is over: %v, a dead letter: %v", v.resumed != nil, v.action == actBury)
+			}
+			if v := b.finishLocked(after, c.after, b.now); v.action == actBury {
+				t.Errorf("a dead letter at the first failure after the outage, which is attempt %d", after.attempts)
+			}
+		})
+	}
+}
+
+func (b *bench) nextProbe() *item {
+	b.t.Helper()
+	for range 100 {
+		b.until(time.Second)
+		if it := b.pickLocked(b.now); it != nil {
+			return it
+		}
+	}
+	b.t.Fatal("there is no probe")
+	return nil
 }

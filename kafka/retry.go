@@ -14,7 +14,7 @@ const maxRefuted = 3
 
 // failedLocked decides by the table of package errors what becomes of a record
 // whose attempt failed.
-func (s *scheduler) failedLocked(it *item, f failure, probe bool, now time.Time) verdict {
+func (s *scheduler) failedLocked(it *item, f failure, probe probing, now time.Time) verdict {
 	if it.trouble == nil {
 		it.trouble = &trouble{firstFailure: now}
 	}
@@ -45,15 +45,17 @@ func (s *scheduler) failedLocked(it *item, f failure, probe bool, now time.Time)
 
 // answeredLocked ends an outage when a probe's failure shows that what it
 // depends on answers.
-func (s *scheduler) answeredLocked(it *item, probe bool, now time.Time) *pause {
-	if !probe {
+func (s *scheduler) answeredLocked(it *item, probe probing, now time.Time) *pause {
+	if probe == noProbe {
 		return nil
 	}
-	return s.resumeLocked(it, false, now)
+	over := s.resumeLocked(it, false, now)
+	it.held, it.since, it.handledThen = false, now, s.handled // For it, too, the outage is over.
+	return over
 }
 
 // suspectLocked handles a failure that may be an outage's.
-func (s *scheduler) suspectLocked(it *item, f failure, probe bool, now time.Time) verdict {
+func (s *scheduler) suspectLocked(it *item, f failure, probe probing, now time.Time) verdict {
 	own := it.refuted >= maxRefuted // others succeeded again and again: the fault is the record's
 	var paused *pause
 	if s.health.ratio >= 0 && !own && s.pause == nil {
@@ -66,7 +68,7 @@ func (s *scheduler) suspectLocked(it *item, f failure, probe bool, now time.Time
 		v.paused = paused
 		return v
 	}
-	if probe {
+	if probe == theProbe {
 		s.probeFailedLocked(now)
 	}
 	return s.retryLocked(it, f, now)
@@ -80,7 +82,7 @@ func (s *scheduler) retryLocked(it *item, f failure, now time.Time) verdict {
 		return s.buryLocked(it, it.part.later)
 	case spent && !overtime && s.undecidedLocked(it, f):
 		paused := s.pauseLocked(PausedByOutage, f.err, now)
-		v := s.holdLocked(it, false, now)
+		v := s.holdLocked(it, noProbe, now)
 		v.paused = paused
 		return v
 	case spent || overtime:
@@ -134,7 +136,7 @@ func (s *scheduler) waitLocked(it *item) (fetch bool) {
 func (s *scheduler) condemnLocked(it *item, now time.Time) verdict {
 	if s.flood.record(true) && s.pause == nil {
 		paused := s.pauseLocked(PausedByFlood, it.failure.err, now)
-		v := s.holdLocked(it, false, now)
+		v := s.holdLocked(it, noProbe, now)
 		v.paused = paused
 		return v
 	}

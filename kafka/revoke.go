@@ -39,7 +39,7 @@ func (s *scheduler) revokeLocked(tps []topicPartition) []*partition {
 		s.yieldLocked(p)
 	}
 	if s.pause != nil && s.pause.probe != nil && s.pause.probe.part.revoked {
-		s.overdueLocked()
+		s.abandonProbeLocked()
 	}
 	s.relieveLocked()
 	token(s.room)

@@ -77,6 +77,7 @@ type limits struct {
 	ahead      int // complete records beyond the committed offset, per partition
 	probeFirst time.Duration
 	probeMax   time.Duration
+	probeLate  time.Duration // when a probe is not waited for any more
 }
 
 func newScheduler(l limits, outageRatio, floodRatio float64) *scheduler {
@@ -208,20 +209,19 @@ func (s *scheduler) finishLocked(it *item, f failure, now time.Time) verdict {
 	it.inHands = false
 	s.wakes.handling--
 	s.idlePartition(p)
-	probe, overdue := s.returnedLocked(it)
+	probe := s.endedLocked(it)
 	switch {
 	case p.fenced:
 		s.forgetLocked(it)
 		return verdict{action: actForget}
 	case f.err == nil:
 		v := verdict{action: actDone}
-		ends := probe || overdue
-		if s.pause == nil || ends {
+		if s.pause == nil || probe != noProbe {
 			s.health.success(now)
 		}
 		s.handled++
 		s.flood.record(false)
-		if ends {
+		if probe != noProbe {
 			v.resumed = s.resumeLocked(it, true, now)
 		}
 		s.completeLocked(it, &v)

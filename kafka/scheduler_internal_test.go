@@ -68,7 +68,7 @@ func newModel(t *testing.T, seed uint64) *model {
 	}
 	m.s = newScheduler(limits{
 		attempts: 3, retryFor: time.Hour, backoff: func(int) time.Duration { return time.Duration(m.rng.IntN(2000)) * time.Millisecond },
-		records: records, bytes: 1000, ahead: 3 * records, probeFirst: time.Second, probeMax: 30 * time.Second,
+		records: records, bytes: 1000, ahead: 3 * records, probeFirst: time.Second, probeMax: 30 * time.Second, probeLate: 31 * time.Second,
 	}, []float64{0.5, -1}[seed%2], []float64{0.5, -1}[seed/2%2])
 	m.s.items = func(_ *partition, records []*kgo.Record) (items []*item) {
 		for _, r := range records {
@@ -110,6 +110,9 @@ func (m *model) assign(p *modelPartition) {
 func (m *model) run(steps int) {
 	for range steps {
 		m.now = m.now.Add(time.Duration(m.rng.IntN(300)) * time.Millisecond)
+		if m.rng.IntN(50) == 0 {
+			m.now = m.now.Add(time.Minute) // A probe is late.
+		}
 		switch m.rng.IntN(16) {
 		case 12:
 			m.s.wakes.pace = []time.Duration{0, patience}[m.rng.IntN(2)]

@@ -21,7 +21,8 @@ type worker struct {
 	item    *item
 	run     *run
 
-	left *departure // of the handler that ended the goroutine; nil: none did
+	traced context.Context // of the handler that was called last; nil where it has no span
+	left   *departure      // of the handler that ended the goroutine; nil: none did
 }
 
 // holdsLocked returns what record the worker has; nil: none, or one of a run that goes on.
@@ -95,7 +96,7 @@ func (w *worker) actLocked(it *item, v verdict, now time.Time) time.Time {
 	}
 	s := w.c.sched
 	if v.action == actRetry || v.action == actHold {
-		v.line = w.c.debugLine(it) // Another worker may have it next.
+		v.line = w.c.debugLineLocked(it) // Another worker may have it next.
 	}
 	s.wakeLocked()
 	s.mu.Unlock()
