@@ -21,10 +21,13 @@ func (w *worker) attempt(d *delivery, it *item, now time.Time) failure {
 
 func (w *worker) handle(d *delivery, about *description, now time.Time) failure {
 	ctx, span := w.c.traces.process(recordContext{d}, about, d, now)
-	if span != nil || w.traced != nil { // A program without spans does not pay for it.
-		w.traced = ctx
+	if span != nil {
+		w.traced = ctx // A program without spans does not pay for it.
 	}
 	err := call(ctx, w.c.handler, &d.Record)
+	if w.traced != nil {
+		w.traced = nil // A worker keeps nothing of what it had.
+	}
 	if err == nil {
 		w.c.traces.end(span, failure{})
 		return failure{}

@@ -244,13 +244,14 @@ func (c ConsumerConfig) limits() limits {
 	}
 }
 
-// probeLate is when the probe of a pause has had all the time that a handler has. Where that
-// has no bound, nobody knows how long a good one takes.
+// probeLate is when the probe of a pause has had all the time that a handler has, or so much
+// that another one beside it does no harm.
 func (c ConsumerConfig) probeLate() time.Duration {
+	const long = 5 * time.Minute
 	if c.HandlerTimeout < 0 {
-		return 5 * time.Minute
+		return long
 	}
-	return c.HandlerTimeout + endGrace
+	return min(c.HandlerTimeout, long) + endGrace
 }
 
 // LogValue describes the effective configuration.

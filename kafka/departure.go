@@ -26,12 +26,15 @@ func (w *worker) leave() {
 		w.end()
 		return
 	}
-	ctx := w.traced
-	if ctx == nil {
+	ctx, span := w.traced, trace.Span(nil)
+	w.traced = nil
+	if ctx != nil {
+		span = trace.SpanFromContext(ctx)
+	} else {
 		ctx = recordContext{d}
 	}
 	f := w.c.failed(ctx, d, exited())
-	w.c.traces.end(trace.SpanFromContext(ctx), f)
+	w.c.traces.end(span, f)
 	started := w.c.now()
 	if d.deadline > 0 {
 		started = d.expiry().Add(-w.c.cfg.HandlerTimeout)

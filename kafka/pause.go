@@ -48,8 +48,9 @@ func (s *scheduler) pauseLocked(reason PauseReason, err error, now time.Time) *p
 		reason: reason, since: now, err: err, fresh: true,
 		interval: s.limits.probeFirst, next: now.Add(s.limits.probeFirst),
 	}
-	for _, it := range s.waiting {
-		if it.failure.redelivery == errors.RedeliverOutage && it.refuted < maxRefuted {
+	for it := range s.inTrouble {
+		given := it.inHands || it.burial || it.unburied
+		if !given && it.failure.redelivery == errors.RedeliverOutage && it.refuted < maxRefuted {
 			it.attempts, it.held = 0, true
 		}
 	}
@@ -102,13 +103,13 @@ func (s *scheduler) resumeLocked(by *item, succeeded bool, now time.Time) *pause
 		s.flood.reset()
 	}
 	for _, it := range s.waiting {
-		if release(it, succeeded && it != by) {
+		if it.held {
 			it.due = now.Add(s.limits.backoff(1))
 		}
 	}
 	heap.Init(&s.waiting)
-	for _, it := range over.others(by) {
-		release(it, succeeded)
+	for it := range s.inTrouble {
+		it.release(&over, succeeded && it != by)
 	}
 	token(s.clock)
 	token(s.room)
@@ -116,16 +117,29 @@ func (s *scheduler) resumeLocked(by *item, succeeded bool, now time.Time) *pause
 	return &over
 }
 
-// release ends what a pause meant for a record that it held, and reports whether it did. Another
-// record's success in an outage says something about its own failure.
-func release(it *item, another bool) bool {
-	if it.trouble == nil || !it.held {
-		return false
+// inTrouble yields the first records of all keys that have failed before, whoever has them.
+func (s *scheduler) inTrouble(yield func(*item) bool) {
+	for sl := range s.slots.all {
+		if it := sl.first; it.trouble != nil && !yield(it) {
+			return
+		}
 	}
-	it.held = false
-	it.since = time.Time{}
-	if another && it.failure.redelivery == errors.RedeliverOutage {
-		it.refuted++
+}
+
+// release ends what a pause meant for a record. One that was held begins anew, and another one's
+// success in an outage says something about its own failure. For others time stood still.
+func (it *item) release(over *pause, another bool) {
+	switch {
+	case it.held:
+		it.held = false
+		it.since = time.Time{}
+		if another && it.failure.redelivery == errors.RedeliverOutage {
+			it.refuted++
+		}
+	case it.since.IsZero():
+	case it.since.Before(over.since):
+		it.since = it.since.Add(over.until.Sub(over.since))
+	default:
+		it.since = over.until
 	}
-	return true
 }

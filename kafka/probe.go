@@ -102,8 +102,3 @@ func (s *scheduler) abandonProbeLocked() {
 		token(s.room) // The next one may have to be fetched.
 	}
 }
-
-// others are the probes in workers' hands, but for one of them.
-func (p *pause) others(but *item) []*item {
-	return slices.DeleteFunc(append(p.late, p.probe), func(it *item) bool { return it == nil || it == but })
-}

@@ -161,3 +161,38 @@ func (b *bench) nextProbe() *item {
 	b.t.Fatal("there is no probe")
 	return nil
 }
+
+// A record that failed before an outage, and was not tried in it, has the time and the attempts
+// afterwards that it had before.
+func TestTimeStandsStillInAPause(t *testing.T) {
+	for name, c := range map[string]struct {
+		f        failure
+		attempts int
+	}{"its own failure": {aborted, 2}, "one of the run-up, which is given back": {unavailable, 1}} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, limits{records: 1000, bytes: 1 << 20, ahead: 4000})
+			b.offer(0, 0, 1)
+			early, _ := b.handle(c.f)
+			for i := range int64(500) {
+				b.offer(1, i, 1)
+			}
+			b.now = b.now.Add(2 * time.Second)
+			b.tickLocked(b.now) // Now it may be handled again, behind all the others.
+			b.pauseLocked(PausedByOutage, unavailable.err, b.now)
+			for end := b.now.Add(3 * time.Hour); b.now.Before(end); {
+				if probe := b.nextProbe(); probe == early {
+					t.Fatal("it is tried in the outage")
+				} else {
+					b.finishLocked(probe, unavailable, b.now)
+				}
+			}
+			b.finishLocked(b.nextProbe(), failure{}, b.now)
+			for it := b.pickLocked(b.now); it != early; it = b.pickLocked(b.now) {
+				b.finishLocked(it, failure{}, b.now)
+			}
+			if v := b.finishLocked(early, aborted, b.now); v.action != actRetry || early.attempts != c.attempts || early.held {
+				t.Errorf("the next failure leads to %d, want %d; %d attempts are charged, want %d; held: %v", v.action, actRetry, early.attempts, c.attempts, early.held)
+			}
+		})
+	}
+}

@@ -50,7 +50,9 @@ func (s *scheduler) answeredLocked(it *item, probe probing, now time.Time) *paus
 		return nil
 	}
 	over := s.resumeLocked(it, false, now)
-	it.held, it.since, it.handledThen = false, now, s.handled // For it, too, the outage is over.
+	if it.since.IsZero() { // For it, too, the outage is over.
+		it.since, it.handledThen = now, s.handled
+	}
 	return over
 }
 

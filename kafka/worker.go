@@ -21,7 +21,7 @@ type worker struct {
 	item    *item
 	run     *run
 
-	traced context.Context // of the handler that was called last; nil where it has no span
+	traced context.Context // of the handler that is called; nil where it has no span
 	left   *departure      // of the handler that ended the goroutine; nil: none did
 }
 
