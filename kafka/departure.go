@@ -35,7 +35,7 @@ func (w *worker) leave() {
 	}
 	f := w.c.failed(ctx, d, exited())
 	w.c.traces.end(span, f)
-	started := w.c.now()
+	started := w.c.now() // Without a timeout nobody has noted when it began.
 	if d.deadline > 0 {
 		started = d.expiry().Add(-w.c.cfg.HandlerTimeout)
 	}
